@@ -1,0 +1,2 @@
+/// The JSON Schema of `drawbridge.yaml` (draft 2020-12).
+pub const JSON_SCHEMA: &str = "{}";

@@ -1,0 +1,1 @@
+//! The YAML document as a tree of nodes that know their place.

@@ -1,0 +1,92 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use drawbridge_verify::{Algorithm, KeyUse, PublicJwk, UnixTime};
+use thiserror::Error;
+
+use crate::{BackendName, KeyAlgorithm, Kid};
+
+/// Where private keys live.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// The public half of a published version, named by its kid, with `use` and `alg`. Retired and revoked versions,
+    /// foreign ones and ones that never were are all `NotFound`.
+    async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError>;
+    /// The current signing key of a backend.
+    async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError>;
+    /// Every version that the store still knows, newest first.
+    async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError>;
+    /// Every backend that has keys, in order.
+    async fn backends(&self) -> Result<Vec<BackendName>, StoreError>;
+    /// Makes the first key of a backend and use. `Exists` when there is one.
+    async fn create(&self, backend: &BackendName, key_use: KeyUse, algorithm: KeyAlgorithm) -> Result<Kid, StoreError>;
+    /// Makes a new current version; the previous one stays published. `NotFound` when there is nothing to rotate.
+    async fn rotate(&self, backend: &BackendName, key_use: KeyUse) -> Result<Kid, StoreError>;
+    /// Withdraws a version at once. The current version cannot be revoked without a rotation first (`InUse`).
+    async fn revoke(&self, kid: &Kid) -> Result<(), StoreError>;
+}
+
+/// A private signing key, wherever it is.
+#[async_trait]
+pub trait Signer: Send + Sync {
+    /// Its kid.
+    fn kid(&self) -> &Kid;
+    /// Its one algorithm.
+    fn algorithm(&self) -> Algorithm;
+    /// The JWS signature over `input`.
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, StoreError>;
+}
+
+/// One version of a key, as `drawbridge keys list` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyVersion {
+    /// Its name.
+    pub kid: Kid,
+    /// Its algorithm's name.
+    pub algorithm: KeyAlgorithm,
+    /// When it was made.
+    pub created: UnixTime,
+    /// What it may do now.
+    pub state: KeyState,
+}
+
+/// What a version may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Signs (or is encrypted to), and is published.
+    Current,
+    /// Published, so that what it signed can be verified.
+    Previous,
+    /// Neither.
+    Revoked,
+}
+
+/// Why a store did not do what it was asked. Outwardly they are all one answer; these are for the log and the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No such key, or none that is published.
+    #[error("no such key")]
+    NotFound,
+    /// There is a key already.
+    #[error("there is a key already; rotate it instead")]
+    Exists,
+    /// The current version is in use.
+    #[error("this is the current version; rotate first, then revoke it")]
+    InUse,
+    /// The store refused the caller.
+    #[error("access to the key store was denied: {0}")]
+    Denied(String),
+    /// The store asked to slow down.
+    #[error("the key store is throttling: {0}")]
+    Throttled(String),
+    /// The store could not be reached or read.
+    #[error("the key store is unavailable: {0}")]
+    Unavailable(String),
+    /// What the store holds is not a key of the expected form.
+    #[error("the key store holds something that is not a key: {0}")]
+    Malformed(String),
+    /// The store cannot do that.
+    #[error("the key store cannot do this: {0}")]
+    Unsupported(String),
+}
