@@ -1,1 +1,12 @@
-//! .
+//! The whole chain on one machine, and the operator's commands: what the `drawbridge` binary is made of.
+#![forbid(unsafe_code)]
+
+pub mod aws;
+pub mod azure;
+pub mod backend;
+pub mod cli;
+pub mod commands;
+pub mod edge;
+pub mod idp;
+pub mod process;
+pub mod proxy;

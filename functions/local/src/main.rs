@@ -1,1 +1,3 @@
-fn main(){}
+//! The `drawbridge` binary.
+
+fn main() {}
