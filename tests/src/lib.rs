@@ -1,1 +1,16 @@
-//! .
+//! The harness of the end-to-end tests: starts the real processes and the real parts, and speaks plain HTTP to them.
+//!
+//! Everything listens on loopback ports that the harness or the process picks, and is ended by its process id.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "this crate is test code: a broken harness must fail loudly"
+)]
+
+pub mod binary;
+pub mod chain;
+pub mod http;
+pub mod parts;
