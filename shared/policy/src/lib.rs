@@ -1,8 +1,10 @@
-//! May these verified claims make this request: canonical paths, routes, scopes. Pure.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod path;
 mod routes;
+mod template;
 
 pub use path::{Path, PathRefused};
-pub use routes::{Denied, Match, Route, RouteMistake, Routes};
+pub use routes::{Denied, METHODS, Match, Route, RouteMistake, Routes};

@@ -1,25 +1,35 @@
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
 use drawbridge_verify::Verified;
+use matchit::Router;
 use thiserror::Error;
 
-use crate::Path;
+use crate::{Path, template};
 
 /// One configured route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// `/customers/{customer}`: literal segments and `{parameter}` segments; a last `{*rest}` takes the rest.
     pub template: String,
-    /// Upper-case HTTP methods.
+    /// Upper-case HTTP methods. `GET` does not imply `HEAD`.
     pub methods: Vec<String>,
-    /// All of these must be in the token's `scope`.
+    /// All of these must be in the token's `scope`; none are needed where it is empty.
     pub scopes: Vec<String>,
     /// Whether the Cedar policy decides as well.
     pub policy: bool,
 }
 
 /// The routes of a backend, ready to match.
+///
+/// Literal segments go before parameters, and parameters before `{*rest}`; the order in the configuration says nothing.
 #[derive(Debug)]
 pub struct Routes {
-    _routes: Vec<Route>,
+    routes: Vec<Route>,
+    /// Index into `routes` by path, for each method: one method's routes cannot hide another's.
+    methods: Vec<(&'static str, Router<usize>)>,
 }
 
 /// A route table that cannot be: its index and what to write instead.
@@ -38,7 +48,7 @@ pub struct Match<'r, 'p> {
     /// The route.
     pub route: &'r Route,
     /// Parameter values, percent-decoded, in the order of the template.
-    pub parameters: Vec<(&'r str, std::borrow::Cow<'p, str>)>,
+    pub parameters: Vec<(&'r str, Cow<'p, str>)>,
 }
 
 /// Why the request may not be made.
@@ -56,28 +66,311 @@ pub enum Denied {
     },
 }
 
+/// The methods that a route can name. `CONNECT` and `TRACE` are not for applications.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 impl Routes {
     /// # Errors
-    /// Every mistake: bad templates, ambiguous routes, unknown methods, empty scopes.
-    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<RouteMistake>> { let _ = routes; todo!() }
+    /// Every mistake: bad templates, two routes of one method and shape, unknown methods, scopes that no token can carry.
+    pub fn new(routes: Vec<Route>) -> Result<Self, Vec<RouteMistake>> {
+        let mut mistakes = Vec::new();
+        let mut shapes = HashMap::new();
+        let mut methods: Vec<(&'static str, Router<usize>)> = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            let mut mistake = |message| mistakes.push(RouteMistake { index, message });
+            scopes(&route.scopes, &mut mistake);
+            let known = known_methods(&route.methods, &mut mistake);
+            let shape = match template::parse(&route.template) {
+                Ok(segments) => template::shape(&segments),
+                Err(message) => {
+                    mistake(message);
+                    continue;
+                }
+            };
+            for method in known {
+                if let Some(first) = shapes.insert((method, shape.clone()), index) {
+                    mistake(format!(
+                        "`{method} {}` takes the same requests as routes[{first}]; leave one of them out",
+                        route.template
+                    ));
+                    continue;
+                }
+                let router = match methods.iter().position(|(have, _)| *have == method) {
+                    Some(position) => methods.get_mut(position),
+                    None => {
+                        methods.push((method, Router::new()));
+                        methods.last_mut()
+                    }
+                };
+                if let Some(Err(_)) = router.map(|(_, router)| router.insert(route.template.as_str(), index))
+                {
+                    mistake(format!(
+                        "`{method} {}` overlaps another route so that a request could be either's; make the paths distinct",
+                        route.template
+                    ));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(Self { routes, methods }) } else { Err(mistakes) }
+    }
 
     /// The configured routes, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Route> { self._routes.iter() }
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
 
     /// The route of a request.
     ///
     /// # Errors
     /// `UnknownRoute`.
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p Path<'p>) -> Result<Match<'r, 'p>, Denied> {
-        let _ = (method, path);
-        todo!()
+        let (_, router) =
+            self.methods.iter().find(|(have, _)| *have == method).ok_or(Denied::UnknownRoute)?;
+        let found = router.at(path.decoded()).map_err(|_| Denied::UnknownRoute)?;
+        let route = self.routes.get(*found.value).ok_or(Denied::UnknownRoute)?;
+        let parameters = found.params.iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect();
+        Ok(Match { route, parameters })
     }
 }
 
 impl Match<'_, '_> {
-    /// Whether the claims carry every scope that the route needs.
+    /// Whether the claims carry every scope that the route needs, exactly and case-sensitively (RFC 6749 section 3.3).
     ///
     /// # Errors
     /// `MissingScope`.
-    pub fn authorize(&self, claims: &Verified<'_>) -> Result<(), Denied> { let _ = claims; todo!() }
+    pub fn authorize(&self, claims: &Verified<'_>) -> Result<(), Denied> {
+        let required = &self.route.scopes;
+        if required.iter().all(|scope| claims.scopes().any(|have| have == scope)) {
+            return Ok(());
+        }
+        Err(Denied::MissingScope { required: required.join(" ") })
+    }
+}
+
+/// The methods among `methods` that are known, each once.
+fn known_methods(methods: &[String], mistake: &mut impl FnMut(String)) -> Vec<&'static str> {
+    if methods.is_empty() {
+        mistake("no method is named, so no request can match; write `methods: [GET]`".to_owned());
+    }
+    let mut known = Vec::new();
+    for method in methods {
+        match METHODS.into_iter().find(|name| name.eq_ignore_ascii_case(method)) {
+            Some(name) if name != method => {
+                mistake(format!("methods are upper case; write `{name}` for `{method}`"))
+            }
+            Some(name) if known.contains(&name) => mistake(format!("`{name}` is named twice; write it once")),
+            Some(name) => known.push(name),
+            None => {
+                mistake(format!("`{method}` is no method of a route; write one of {}", METHODS.join(", ")))
+            }
+        }
+    }
+    known
+}
+
+fn scopes(scopes: &[String], mistake: &mut impl FnMut(String)) {
+    let mut seen = HashSet::new();
+    for scope in scopes {
+        if scope.contains(char::is_whitespace) {
+            mistake(format!(
+                "the scope `{}` has white space; write each scope as an item of the list",
+                scope.escape_debug()
+            ));
+        } else if !is_scope(scope) {
+            mistake(format!(
+                "`{}` is no scope that a token can carry; write visible ASCII without `\"` and `\\`",
+                scope.escape_debug()
+            ));
+        } else if !seen.insert(scope) {
+            mistake(format!("the scope `{scope}` is named twice; write it once"));
+        }
+    }
+}
+
+/// `scope-token` of RFC 6749 section 3.3.
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn route(methods: &[&str], template: &str) -> Route {
+        Route {
+            template: template.to_owned(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            scopes: vec!["customers:read".to_owned()],
+            policy: false,
+        }
+    }
+
+    fn customers() -> Routes {
+        Routes::new(vec![
+            route(&["GET"], "/customers/{customer}"),
+            route(&["GET"], "/customers/me"),
+            route(&["PUT", "DELETE"], "/customers/{id}"),
+            route(&["GET"], "/regions/{region}/customers/{customer}"),
+            route(&["GET"], "/files/{*rest}"),
+            route(&["POST"], "/customers"),
+            route(&["GET"], "/slash/"),
+            route(&["GET"], "/"),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn a_request_finds_the_most_specific_route_of_its_method() {
+        let table: &[(&str, &str, Option<&str>, &[(&str, &str)])] = &[
+            ("GET", "/", Some("/"), &[]),
+            ("GET", "/customers/4711", Some("/customers/{customer}"), &[("customer", "4711")]),
+            ("GET", "/customers/me", Some("/customers/me"), &[]),
+            ("PUT", "/customers/me", Some("/customers/{id}"), &[("id", "me")]),
+            ("GET", "/customers/a%20b?c", Some("/customers/{customer}"), &[("customer", "a b")]),
+            (
+                "GET",
+                "/customers/%7bcustomer%7d",
+                Some("/customers/{customer}"),
+                &[("customer", "{customer}")],
+            ),
+            (
+                "GET",
+                "/regions/EU/customers/7",
+                Some("/regions/{region}/customers/{customer}"),
+                &[("region", "EU"), ("customer", "7")],
+            ),
+            ("GET", "/files/a/b", Some("/files/{*rest}"), &[("rest", "a/b")]),
+            ("GET", "/slash/", Some("/slash/"), &[]),
+            ("POST", "/customers", Some("/customers"), &[]),
+        ];
+        let routes = customers();
+        for (method, target, template, parameters) in table {
+            let path = Path::parse(target).unwrap();
+            let found = routes.find(method, &path).unwrap_or_else(|_| panic!("{method} {target}"));
+            assert_eq!(Some(found.route.template.as_str()), *template);
+            let have: Vec<_> = found.parameters.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+            assert_eq!(have, *parameters, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_no_route_names_is_unknown() {
+        let table = [
+            ("HEAD", "/customers/4711"),
+            ("get", "/customers/4711"),
+            ("GET ", "/customers/4711"),
+            ("", "/customers/4711"),
+            ("TRACE", "/customers/4711"),
+            ("POST", "/customers/4711"),
+            ("GET", "/customers"),
+            ("GET", "/customers/"),
+            ("GET", "/customers/4711/"),
+            ("GET", "/customers/4711/orders"),
+            ("GET", "/Customers/4711"),
+            ("GET", "/slash"),
+            ("GET", "/files"),
+            ("GET", "/files/"),
+        ];
+        let routes = customers();
+        for (method, target) in table {
+            let path = Path::parse(target).unwrap();
+            assert_eq!(
+                routes.find(method, &path).map(|_| ()),
+                Err(Denied::UnknownRoute),
+                "{method} {target}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_mistake_says_what_to_write_instead() {
+        let scoped = |scopes: &[&str]| Route {
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            ..route(&["GET"], "/a")
+        };
+        let table = [
+            (route(&["GET"], "customers"), "write `/customers`"),
+            (route(&["GET"], ""), "write `/`"),
+            (route(&["GET"], "/a//b"), "single slashes"),
+            (route(&["GET"], "/a/../b"), "leave it out"),
+            (route(&["GET"], "/a/{}"), "is not a name"),
+            (route(&["GET"], "/a/{Customer}"), "is not a name"),
+            (route(&["GET"], "/a/{1}"), "is not a name"),
+            (route(&["GET"], "/a/{b}/{b}"), "two parameters `{b}`"),
+            (route(&["GET"], "/a/x{b}"), "a whole segment"),
+            (route(&["GET"], "/a/{b"), "a whole segment"),
+            (route(&["GET"], "/a/{{b}}"), "is not a name"),
+            (route(&["GET"], "/a/{*b}/c"), "must be the last segment"),
+            (route(&["GET"], "/a/*"), "the character `*`"),
+            (route(&["GET"], "/a%20b"), "the character `%`"),
+            (route(&["GET"], "/a?b"), "the character `?`"),
+            (route(&["GET"], "/a;b"), "the character `;`"),
+            (route(&["GET"], "/caf\u{e9}"), "the character `\\u{e9}`"),
+            (route(&["GET"], &format!("/{}", "a".repeat(400))), "shorter"),
+            (route(&[], "/a"), "write `methods: [GET]`"),
+            (route(&["get"], "/a"), "write `GET` for `get`"),
+            (route(&["GET", "GET"], "/a"), "write it once"),
+            (route(&["BREW"], "/a"), "write one of GET, HEAD"),
+            (route(&["TRACE"], "/a"), "write one of GET, HEAD"),
+            (scoped(&["a b"]), "an item of the list"),
+            (scoped(&[""]), "visible ASCII"),
+            (scoped(&["a\"b"]), "visible ASCII"),
+            (scoped(&["a", "a"]), "named twice"),
+        ];
+        for (route, message) in table {
+            let mistakes = Routes::new(vec![route.clone()]).unwrap_err();
+            assert_eq!(mistakes.len(), 1, "{route:?}: {mistakes:?}");
+            assert!(mistakes[0].message.contains(message), "{mistakes:?} lacks {message:?}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once_with_their_index() {
+        let mistakes = Routes::new(vec![
+            route(&["GET"], "/a/{b}"),
+            route(&["get"], "x"),
+            route(&["GET"], "/a/{c}"),
+            route(&["GET"], "/a/{*d}"),
+            route(&["POST"], "/a/{c}"),
+        ])
+        .unwrap_err();
+        assert_eq!(mistakes.iter().map(|mistake| mistake.index).collect::<Vec<_>>(), [1, 1, 2, 3]);
+        assert!(mistakes[2].message.contains("the same requests as routes[0]"));
+        assert!(mistakes[3].to_string().starts_with("routes[3]: `GET /a/{*d}` overlaps another route"));
+    }
+
+    #[test]
+    fn a_route_without_scopes_may_be_configured() {
+        assert!(Routes::new(vec![Route { scopes: Vec::new(), ..route(&["GET"], "/health") }]).is_ok());
+        assert_eq!(Routes::new(Vec::new()).unwrap().iter().count(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn matching_never_panics_and_parameters_rebuild_the_path(
+            method in prop_oneof![Just("GET".to_owned()), any::<String>()],
+            target in prop_oneof![any::<String>(), "/(customers|regions|files|me|[a-zA-Z0-9%é. ~]{1,6})(/[a-z0-9%]{0,6}){0,4}"],
+        ) {
+            let routes = customers();
+            let Ok(path) = Path::parse(&target) else { return Ok(()) };
+            if let Ok(found) = routes.find(&method, &path) {
+                let mut rebuilt = found.route.template.clone();
+                for (name, value) in &found.parameters {
+                    prop_assert!(!value.is_empty());
+                    prop_assert!(*name == "rest" || !value.contains('/'));
+                    for pattern in [format!("{{{name}}}"), format!("{{*{name}}}")] {
+                        rebuilt = rebuilt.replacen(&pattern, value, 1);
+                    }
+                }
+                prop_assert_eq!(rebuilt, path.decoded());
+            }
+        }
+
+        #[test]
+        fn any_template_is_taken_or_refused_without_a_panic(template in "[/a-c{}*.é%]{0,16}") {
+            let _ = Routes::new(vec![route(&["GET"], &template), route(&["GET"], "/a/{b}")]);
+        }
+    }
 }
