@@ -7,6 +7,7 @@ pub mod backend;
 pub mod cli;
 pub mod commands;
 pub mod edge;
+pub mod files;
 pub mod idp;
 pub mod process;
 pub mod proxy;

@@ -1,0 +1,215 @@
+//! An identity provider for development: discovery, JWKS and a client-credentials token endpoint, on loopback only.
+//!
+//! Its clients and their secrets stand in this repository for all to read. It signs with another library than the one that
+//! verifies here, so that the two cannot share a mistake.
+
+mod clients;
+mod key;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Form, State, rejection::FormRejection},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use drawbridge_config::{Config, Issuer};
+use drawbridge_keys::{Clock, SystemClock};
+use drawbridge_verify::UnixTime;
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+pub use clients::{CLIENTS, Client};
+use clients::{Presented, Refused};
+pub use key::{KeyError, SigningKey};
+
+/// What the identity provider issues.
+#[derive(Debug)]
+pub struct IdentityProvider {
+    /// `iss`, and where the provider is reached.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// `typ`.
+    pub token_type: String,
+    /// What a client gets that asks for no scope in particular: every scope that some route needs.
+    pub scopes: Vec<String>,
+    /// Signs the tokens.
+    pub key: SigningKey,
+}
+
+/// An identity provider that cannot be.
+#[derive(Debug, Error)]
+pub enum IdpError {
+    /// The configuration has no `consumers`, so there is nobody whose part to play.
+    #[error("the configuration names no `consumers`, so there are no tokens to issue")]
+    NoConsumers,
+    /// Every secret of it is public.
+    #[error("the identity provider is for development and listens on loopback only, not on {0}")]
+    NotLoopback(SocketAddr),
+    /// No key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The listener failed.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+}
+
+impl IdentityProvider {
+    /// The issuer that `consumers` names, with a key kept in `state`.
+    ///
+    /// # Errors
+    /// `NoConsumers`, `Key`.
+    pub fn of(config: &Config, state: PathBuf) -> Result<Self, IdpError> {
+        let Issuer { issuer, audiences, algorithms, types, .. } =
+            config.consumers.as_ref().and_then(|name| config.issuers.get(name)).ok_or(IdpError::NoConsumers)?;
+        let mut scopes: Vec<String> = config
+            .backends
+            .values()
+            .flat_map(|backend| backend.routes.iter())
+            .flat_map(|route| route.scopes.iter().cloned())
+            .collect();
+        scopes.sort();
+        scopes.dedup();
+        Ok(Self {
+            issuer: issuer.clone(),
+            audience: audiences.first().cloned().unwrap_or_else(|| issuer.clone()),
+            token_type: types.first().map_or("at+jwt", |typ| typ.as_typ()).to_owned(),
+            scopes,
+            key: SigningKey::open(&state, *algorithms)?,
+        })
+    }
+
+    /// Serves until the listener fails.
+    ///
+    /// # Errors
+    /// `NotLoopback`, `Listen`.
+    pub async fn serve(self, listener: TcpListener) -> Result<(), IdpError> {
+        let address = listener.local_addr()?;
+        if !address.ip().is_loopback() {
+            return Err(IdpError::NotLoopback(address));
+        }
+        Ok(axum::serve(listener, self.router()).await?)
+    }
+
+    /// The endpoints.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/jwks", get(jwks))
+            .route("/token", post(token))
+            .layer(DefaultBodyLimit::max(MAX_FORM))
+            .with_state(Arc::new(self))
+    }
+
+    /// An access token by RFC 9068.
+    fn issue(&self, client: &Client, scope: &str, now: UnixTime) -> Result<String, KeyError> {
+        let mut claims = client.claims();
+        if let Some(claims) = claims.as_object_mut() {
+            claims.extend([
+                ("iss".to_owned(), json!(self.issuer)),
+                ("aud".to_owned(), json!(self.audience)),
+                ("sub".to_owned(), json!(client.id)),
+                ("client_id".to_owned(), json!(client.id)),
+                ("iat".to_owned(), json!(now.as_secs())),
+                ("exp".to_owned(), json!(now.as_secs() + LIFETIME)),
+                ("jti".to_owned(), json!(Uuid::new_v4().to_string())),
+                ("scope".to_owned(), json!(scope)),
+            ]);
+        }
+        self.key.sign(&self.token_type, &claims)
+    }
+}
+
+async fn discovery(State(idp): State<Arc<IdentityProvider>>) -> Json<Value> {
+    let issuer = &idp.issuer;
+    Json(json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/jwks"),
+        "token_endpoint": format!("{issuer}/token"),
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": idp.scopes,
+        "service_documentation": "for development only: its clients and their secrets are public",
+    }))
+}
+
+async fn jwks(State(idp): State<Arc<IdentityProvider>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], json!({ "keys": [idp.key.public()] }).to_string())
+        .into_response()
+}
+
+/// RFC 6749 section 4.4. `Accept: text/plain` is answered with the bare token, for a shell to paste.
+async fn token(
+    State(idp): State<Arc<IdentityProvider>>,
+    headers: HeaderMap,
+    form: Result<Form<TokenRequest>, FormRejection>,
+) -> Response {
+    let Ok(Form(request)) = form else {
+        return oauth_error(StatusCode::BAD_REQUEST, "invalid_request");
+    };
+    let presented = Presented {
+        authorization: headers.get(header::AUTHORIZATION),
+        client_id: request.client_id.as_deref(),
+        client_secret: request.client_secret.as_deref(),
+    };
+    let client = match presented.client() {
+        Ok(client) => client,
+        Err(Refused::Ambiguous) => return oauth_error(StatusCode::BAD_REQUEST, "invalid_request"),
+        Err(Refused::Unknown) => {
+            let mut answer = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client");
+            answer.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                header::HeaderValue::from_static("Basic realm=\"drawbridge development\""),
+            );
+            return answer;
+        }
+    };
+    if request.grant_type != "client_credentials" {
+        return oauth_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
+    }
+    let Some(scope) = client.grant(request.scope.as_deref(), &idp.scopes) else {
+        return oauth_error(StatusCode::BAD_REQUEST, "invalid_scope");
+    };
+    let Ok(token) = idp.issue(client, &scope, SystemClock.now()) else {
+        return oauth_error(StatusCode::INTERNAL_SERVER_ERROR, "server_error");
+    };
+    let plain = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/plain");
+    let body = if plain {
+        token.into_response()
+    } else {
+        let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope });
+        Json(answer).into_response()
+    };
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// The form of a client-credentials request.
+#[derive(Deserialize)]
+struct TokenRequest {
+    grant_type: String,
+    scope: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// RFC 6749 section 5.2.
+fn oauth_error(status: StatusCode, code: &str) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "error": code }))).into_response()
+}
+
+/// Seconds.
+const LIFETIME: i64 = 300;
+
+/// A client-credentials form is a few hundred bytes.
+const MAX_FORM: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;
