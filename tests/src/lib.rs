@@ -12,5 +12,7 @@
 
 pub mod binary;
 pub mod chain;
+pub mod corpus;
+pub mod forge;
 pub mod http;
 pub mod parts;
