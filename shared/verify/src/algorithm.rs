@@ -32,8 +32,17 @@ pub enum KeyType {
 impl Algorithm {
     /// All of them, in the order of the registry.
     pub const ALL: [Self; 11] = [
-        Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512,
-        Self::ES256, Self::ES384, Self::ES512, Self::Ed25519, Self::EdDSA,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::Ed25519,
+        Self::EdDSA,
     ];
 
     /// The registered name, exact case.

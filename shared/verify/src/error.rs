@@ -7,10 +7,13 @@ pub enum TokenError {
     /// Longer than [`Rules::max_token_bytes`](crate::Rules::max_token_bytes).
     #[error("the token is longer than allowed")]
     TooLarge,
+    /// Five segments, as an encrypted token has them; [`Unverified`](crate::Unverified) reads signed ones alone.
+    #[error("the token is encrypted")]
+    Encrypted,
     /// Not three base64url segments, bad base64url, header or payload that is not the strict JSON asked for.
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
-    /// A header member that is refused on sight: `crit`, `jwk`, `jku`, `x5u`, `x5c`, `b64`, `zip`.
+    /// A header member that is refused on sight, such as `crit`, `jwk`, `jku`, `x5u`, `x5c`, `b64` or `zip`.
     #[error("the token header has a member that is not accepted: `{0}`")]
     HeaderRefused(&'static str),
     /// `alg` is not one that the issuer is configured for, or not the one that the key is bound to.

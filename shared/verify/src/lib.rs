@@ -1,26 +1,28 @@
-//! One bridged token in, verified claims out: strict JOSE parsing, algorithms, signatures and claim rules.
-//!
-//! Pure: no I/O, no clock of its own, no async. Each stage hands the next a value that only it can build:
-//!
-//! ```text
-//! &str ──Unverified::parse──▶ Unverified ──Rules::admit──▶ Admitted ──verify(key)──▶ Authentic ──claims(now)──▶ Verified
-//!        bounded, strict       header rules, offline        signature held            claim rules held
-//! ```
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod base64;
 mod claims;
 mod error;
+mod header;
 pub mod json;
 mod jwk;
+mod jwk_set;
 mod jws;
+mod material;
+mod public_key;
 mod rules;
+mod thumbprint;
 mod time;
 
 pub use algorithm::{Algorithm, Algorithms, KeyType};
 pub use claims::{Confirmation, Verified};
 pub use error::{JwkError, TokenError};
-pub use jwk::{JwkSet, KeyUse, PublicJwk, PublicKey, Thumbprint};
+pub use jwk::{KeyUse, PublicJwk};
+pub use jwk_set::JwkSet;
 pub use jws::{Admitted, Authentic, Unverified};
+pub use public_key::PublicKey;
 pub use rules::{MediaType, Relaxation, Rules};
+pub use thumbprint::Thumbprint;
 pub use time::UnixTime;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Admitted, Algorithms, TokenError, Unverified};
+use crate::{Admitted, Algorithms, TokenError, Unverified, header::Header};
 
 /// What a verifier demands of the tokens of one issuer for one audience. Built from configuration alone.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Rules {
     pub types: Vec<MediaType>,
     /// The longest `exp - iat`; `None` for issuers whose lifetime is not ours to bound.
     pub max_lifetime: Option<Duration>,
-    /// Tolerated clock difference, for `exp`, `nbf` and `iat`. At most 60 seconds.
+    /// Tolerated clock difference, for `exp`, `nbf` and `iat`. More than 60 seconds counts as 60.
     pub skew: Duration,
     /// Whether `jti` must be there.
     pub require_jti: bool,
@@ -59,12 +59,15 @@ pub struct MediaType(String);
 impl MediaType {
     /// Normalises `text`.
     pub fn new(text: &str) -> Self {
-        todo!("{text}")
+        let text = text.to_ascii_lowercase();
+        Self(if text.contains('/') { text } else { format!("application/{text}") })
     }
 
     /// Whether a token's `typ` names this type.
     pub fn matches(&self, typ: &str) -> bool {
-        todo!("{typ}")
+        let full =
+            if typ.contains('/') { Some(self.0.as_str()) } else { self.0.strip_prefix("application/") };
+        full.is_some_and(|name| name.eq_ignore_ascii_case(typ))
     }
 
     /// The short form that a token carries: without `application/`.
@@ -77,9 +80,93 @@ impl Rules {
     /// Applies every rule that needs no key: algorithm, type, presence and grammar of the kid.
     ///
     /// # Errors
-    /// `AlgorithmNotAllowed`, `TypeNotAllowed`, `KidMissing`, `KidMalformed`.
+    /// `TooLarge`, `AlgorithmNotAllowed`, `TypeNotAllowed`, `KidMissing`, `KidMalformed`.
     pub fn admit<'r, 't>(&'r self, token: Unverified<'t>) -> Result<Admitted<'r, 't>, TokenError> {
-        let _ = token;
-        todo!()
+        let Unverified { token, signed, header: Header { algorithm, typ, kid }, decoded } = token;
+        if token.len() > self.max_token_bytes {
+            return Err(TokenError::TooLarge);
+        }
+        if !self.algorithms.contains(algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
+        let typed = typ.as_deref().is_some_and(|typ| self.types.iter().any(|allowed| allowed.matches(typ)));
+        if !typed && !self.admits_untyped(typ.as_deref()) {
+            return Err(TokenError::TypeNotAllowed);
+        }
+        let kid = kid.ok_or(TokenError::KidMissing)?;
+        if !is_kid(&kid) {
+            return Err(TokenError::KidMalformed);
+        }
+        Ok(Admitted { rules: self, algorithm, typed, kid, signed, decoded })
+    }
+
+    /// Whether a relaxation lets through a `typ` that is missing, or that says no more than `JWT`.
+    fn admits_untyped(&self, typ: Option<&str>) -> bool {
+        let says_nothing = typ
+            .is_none_or(|typ| typ.eq_ignore_ascii_case("JWT") || typ.eq_ignore_ascii_case("application/jwt"));
+        says_nothing && self.relaxed.contains(&Relaxation::UntypedTokens)
+    }
+}
+
+/// The grammar that every kid passes before it is looked up, written into a URL or logged: `[A-Za-z0-9._-]{1,128}`.
+pub(crate) fn is_kid(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_compared_as_media_types() {
+        let cases = [
+            ("at+jwt", "at+jwt", true),
+            ("at+jwt", "AT+JWT", true),
+            ("at+jwt", "application/at+jwt", true),
+            ("application/at+jwt", "at+jwt", true),
+            ("Application/AT+jwt", "Application/at+JWT", true),
+            ("at+jwt", "text/at+jwt", false),
+            ("text/at+jwt", "at+jwt", false),
+            ("text/at+jwt", "text/at+jwt", true),
+            ("at+jwt", "jwt", false),
+            ("at+jwt", "at+jwt ", false),
+            ("at+jwt", "application/application/at+jwt", false),
+            ("at+jwt", "", false),
+            ("at+jwt", "at+jwt; charset=utf-8", false),
+        ];
+        for (allowed, typ, expected) in cases {
+            assert_eq!(MediaType::new(allowed).matches(typ), expected, "{allowed} against {typ}");
+        }
+    }
+
+    #[test]
+    fn the_short_form_of_a_type_is_what_a_token_carries() {
+        assert_eq!(MediaType::new("application/Bridged+JWT").as_typ(), "bridged+jwt");
+        assert_eq!(MediaType::new("bridged+jwt").as_typ(), "bridged+jwt");
+    }
+
+    #[test]
+    fn a_kid_is_1_to_128_letters_digits_dots_underscores_and_hyphens() {
+        for kid in ["a", "orders.sig.0a1b-2c3d", "A_Z", &"k".repeat(128)] {
+            assert!(is_kid(kid), "{kid}");
+        }
+        for kid in [
+            "",
+            &"k".repeat(129),
+            "a b",
+            "a/b",
+            "a\\b",
+            "a%2e",
+            "a:b",
+            "a@b",
+            "a\0",
+            "a\r\nb",
+            "k\u{e9}",
+            "a'--",
+            "a=b",
+            "~",
+        ] {
+            assert!(!is_kid(kid), "{kid:?}");
+        }
     }
 }
