@@ -1,10 +1,15 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, fs::OpenOptions, io, sync::Arc, time::Duration};
 
-use drawbridge_config::{Config, Store};
-use drawbridge_keys::{BackendName, HttpClient, KeyStore, StoreError};
+use drawbridge_config::{Audit, Backend, Config, Encryption, Issuer, Keys, Store};
+use drawbridge_keys::{
+    BackendName, Discovery, HttpClient, JwksUrl, KeySource, KeyStore, Resolver, StoreError, StoreSource,
+    directory::DirectoryStore,
+};
+use drawbridge_verify::{MediaType, Relaxation, Rules};
 use thiserror::Error;
+use url::Url;
 
-use crate::{AuditSink, Gate};
+use crate::{AuditSink, Gate, OcsfLines, Subject, context};
 
 /// Opens a configured store. Each function passes one that knows its own cloud; [`open_directory`] knows none.
 pub type OpenStore<'a> = &'a (dyn Fn(&Store) -> Result<Arc<dyn KeyStore>, StoreError> + Sync);
@@ -13,15 +18,6 @@ pub type OpenStore<'a> = &'a (dyn Fn(&Store) -> Result<Arc<dyn KeyStore>, StoreE
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct AssembleError(pub String);
-
-/// Opens `directory` stores and nothing else.
-///
-/// # Errors
-/// `Unsupported` for any other store.
-pub fn open_directory(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
-    let _ = store;
-    todo!()
-}
 
 /// The gate that guards one backend: accepts the tokens of the backend's `issuer`, for its audience.
 ///
@@ -34,8 +30,27 @@ pub fn gate_for_backend(
     open: OpenStore<'_>,
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
-    let _ = (config, backend, http, open, audit);
-    todo!()
+    let backend = configured(config, backend)?;
+    let issuer = named_issuer(config, &backend.issuer)?;
+    context::check_names(&backend.context)
+        .map_err(|mistake| AssembleError(format!("backends.{}.context: {mistake}", backend.name)))?;
+    let rules = Rules {
+        audiences: vec![backend.audience.clone()],
+        single_audience: true,
+        max_lifetime: Some(issuer.max_lifetime.unwrap_or(MAX_LIFETIME)),
+        require_jti: true,
+        ..rules(issuer)
+    };
+    Ok(Gate {
+        subject: Subject::Gate,
+        backend: backend.name.clone(),
+        rules,
+        encryption: backend.encryption,
+        resolver: Arc::new(resolver(config, &backend.issuer, issuer, Some(&backend.name), http, open)?),
+        routes: backend.routes.clone(),
+        context: backend.context.clone(),
+        audit,
+    })
 }
 
 /// The gate at the edge for requests to one backend: accepts the consumers' tokens, on the backend's routes.
@@ -49,6 +64,183 @@ pub fn gate_for_consumers(
     open: OpenStore<'_>,
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
-    let _ = (config, backend, http, open, audit);
-    todo!()
+    let backend = configured(config, backend)?;
+    Ok(Consumers::new(config, http, open)?.gate(backend, audit))
+}
+
+/// The gates at the edge for all backends. They share one resolver: the consumers' issuer has one set of keys, one cache of
+/// them and one budget for asking.
+///
+/// # Errors
+/// As [`gate_for_consumers`].
+pub fn gates_for_consumers(
+    config: &Config,
+    http: &HttpClient,
+    open: OpenStore<'_>,
+    audit: &Arc<dyn AuditSink>,
+) -> Result<BTreeMap<BackendName, Gate>, AssembleError> {
+    let consumers = Consumers::new(config, http, open)?;
+    let gates = config.backends.iter();
+    Ok(gates.map(|(name, backend)| (name.clone(), consumers.gate(backend, Arc::clone(audit)))).collect())
+}
+
+/// Opens `directory` stores and nothing else.
+///
+/// # Errors
+/// `Unsupported` for any other store.
+pub fn open_directory(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
+    match store {
+        Store::Directory(path) => Ok(Arc::new(DirectoryStore::new(path))),
+        _ => Err(StoreError::Unsupported("only `directory` stores can be opened here".to_owned())),
+    }
+}
+
+/// Opens what `audit` names in the configuration. A file is appended to.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn open_audit(audit: &Audit) -> Result<Arc<dyn AuditSink>, AssembleError> {
+    match audit {
+        Audit::OcsfStdout => Ok(Arc::new(OcsfLines::new(io::stdout()))),
+        Audit::OcsfFile(path) => match OpenOptions::new().append(true).create(true).open(path) {
+            Ok(file) => Ok(Arc::new(OcsfLines::new(file))),
+            Err(error) => Err(AssembleError(format!("audit.ocsf: `{}` cannot be opened: {error}", path.display()))),
+        },
+        _ => Err(AssembleError("audit: this sink is not known here".to_owned())),
+    }
+}
+
+/// What the gates at the edge have in common.
+struct Consumers {
+    rules: Rules,
+    resolver: Arc<Resolver>,
+}
+
+impl Consumers {
+    fn new(config: &Config, http: &HttpClient, open: OpenStore<'_>) -> Result<Self, AssembleError> {
+        let name = config.consumers.as_deref().ok_or_else(|| {
+            AssembleError(
+                "consumers: not configured; name the issuer whose tokens the edge accepts".to_owned(),
+            )
+        })?;
+        let issuer = named_issuer(config, name)?;
+        if issuer.audiences.is_empty() {
+            return Err(AssembleError(format!(
+                "issuers.{name}.audience: not configured; write the `aud` of its tokens"
+            )));
+        }
+        let rules = Rules {
+            audiences: issuer.audiences.clone(),
+            single_audience: false,
+            max_lifetime: issuer.max_lifetime,
+            require_jti: is_access_token(issuer),
+            ..rules(issuer)
+        };
+        Ok(Self { rules, resolver: Arc::new(resolver(config, name, issuer, None, http, open)?) })
+    }
+
+    /// The context stays empty: the edge tells a backend nothing but the bridged token.
+    fn gate(&self, backend: &Backend, audit: Arc<dyn AuditSink>) -> Gate {
+        Gate {
+            subject: Subject::Edge,
+            backend: backend.name.clone(),
+            rules: self.rules.clone(),
+            encryption: Encryption::Refused,
+            resolver: Arc::clone(&self.resolver),
+            routes: backend.routes.clone(),
+            context: Vec::new(),
+            audit,
+        }
+    }
+}
+
+/// The longest life of a bridged token where the issuer's is not configured.
+const MAX_LIFETIME: Duration = Duration::from_secs(300);
+
+fn configured<'c>(config: &'c Config, backend: &BackendName) -> Result<&'c Backend, AssembleError> {
+    config.backends.get(backend).ok_or_else(|| {
+        let known: Vec<_> = config.backends.keys().map(BackendName::as_str).collect();
+        AssembleError(format!(
+            "backends.{backend}: not configured; the configured ones are {}",
+            known.join(", ")
+        ))
+    })
+}
+
+fn named_issuer<'c>(config: &'c Config, name: &str) -> Result<&'c Issuer, AssembleError> {
+    config.issuers.get(name).ok_or_else(|| AssembleError(format!("issuers.{name}: not configured")))
+}
+
+/// What an issuer's tokens owe whoever they are for.
+fn rules(issuer: &Issuer) -> Rules {
+    Rules {
+        issuer: issuer.issuer.clone(),
+        audiences: Vec::new(),
+        single_audience: true,
+        algorithms: issuer.algorithms,
+        types: issuer.types.clone(),
+        max_lifetime: issuer.max_lifetime,
+        skew: issuer.skew,
+        require_jti: true,
+        require_client_id: is_access_token(issuer),
+        max_token_bytes: issuer.max_token_bytes,
+        relaxed: issuer.relax.clone(),
+    }
+}
+
+/// Whether the issuer's tokens are those of RFC 9068 and so owe the claims of its section 2.2.
+fn is_access_token(issuer: &Issuer) -> bool {
+    issuer.types.contains(&MediaType::new("at+jwt")) && !issuer.relax.contains(&Relaxation::UntypedTokens)
+}
+
+/// `backend`: whose keys the issuer signs with, where it has keys of its own for each backend.
+fn resolver(
+    config: &Config,
+    name: &str,
+    issuer: &Issuer,
+    backend: Option<&BackendName>,
+    http: &HttpClient,
+    open: OpenStore<'_>,
+) -> Result<Resolver, AssembleError> {
+    let failed = |message: String| AssembleError(format!("issuers.{name}.keys: {message}"));
+    let relaxed = |relaxation| issuer.relax.contains(&relaxation);
+    let secure = |url: &str| {
+        if url.starts_with("https:") || relaxed(Relaxation::HttpOnLoopback) {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "`{url}` is not `https`; write `https`, or `relax: [allow_http_on_loopback]` on one machine"
+        )))
+    };
+    let (source, own): (Arc<dyn KeySource>, _) = match &issuer.keys {
+        Keys::Discovery => {
+            secure(&issuer.issuer)?;
+            let url = Url::parse(&issuer.issuer)
+                .map_err(|error| failed(format!("`{}`: {error}", issuer.issuer)))?;
+            let source = Discovery::new(http.clone(), &url).map_err(|error| failed(error.to_string()))?;
+            (Arc::new(source), None)
+        }
+        Keys::Jwks(template) => {
+            secure(template)?;
+            let source = JwksUrl::new(http.clone(), template, backend.map(BackendName::as_str))
+                .map_err(|error| failed(error.to_string()))?;
+            // One key at a time, each of one backend: the kids are ours, and a foreign one is refused before it is asked for.
+            let ours = template.contains("{backend}") && template.contains("{kid}");
+            (Arc::new(source), backend.filter(|_| ours))
+        }
+        Keys::Store(store) => {
+            let configured = config.stores.get(store);
+            let configured = configured.ok_or_else(|| failed(format!("there is no store `{store}`")))?;
+            let store = open(configured).map_err(|error| failed(error.to_string()))?;
+            (Arc::new(StoreSource(store)), backend)
+        }
+    };
+    Ok(Resolver::new(
+        source,
+        own.cloned(),
+        issuer.algorithms,
+        relaxed(Relaxation::KeysWithoutAlg),
+        issuer.thumbprints.clone(),
+        issuer.key_limits.clone(),
+    ))
 }

@@ -48,6 +48,20 @@ pub struct Deny {
     pub request_id: String,
 }
 
+impl Deny {
+    /// A deny that knows no more than its reason.
+    pub fn new(reason: Reason, request_id: impl Into<String>) -> Self {
+        Self {
+            reason,
+            required_scope: None,
+            principal: None,
+            issuer: None,
+            kid: None,
+            request_id: request_id.into(),
+        }
+    }
+}
+
 impl Decision {
     /// `Allowed`, or why not.
     pub fn reason(&self) -> Reason {

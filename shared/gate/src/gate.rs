@@ -1,11 +1,25 @@
-use drawbridge_policy::Match;
-use drawbridge_verify::{UnixTime, Verified};
+use std::sync::Arc;
 
-use crate::{Decision, Request};
+use drawbridge_config::Encryption;
+use drawbridge_keys::{BackendName, Resolver};
+use drawbridge_policy::{METHODS, Match, Path, Routes};
+use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified};
+
+use crate::{
+    Allow, AuditEvent, AuditSink, Decision, Deny, Reason, Request, Subject, context, credentials,
+    refusal::Refusal, request_id,
+};
 
 /// The gate of one backend: everything parsed and ready.
 pub struct Gate {
-    _private: (),
+    pub(crate) subject: Subject,
+    pub(crate) backend: BackendName,
+    pub(crate) rules: Rules,
+    pub(crate) encryption: Encryption,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) routes: Routes,
+    pub(crate) context: Vec<String>,
+    pub(crate) audit: Arc<dyn AuditSink>,
 }
 
 /// A request that was granted, while its claims are still at hand.
@@ -23,6 +37,8 @@ impl Gate {
     }
 
     /// As [`decide`](Self::decide); `take` reads the verified claims of a granted request before they go.
+    ///
+    /// `take` is called once the decision is on record, and only when it is an allow.
     pub async fn decide_and<T>(
         &self,
         request: &Request<'_>,
@@ -32,7 +48,114 @@ impl Gate {
     where
         T: Send,
     {
-        let _ = (request, now, take);
-        todo!()
+        let request_id = request_id(request.request_id);
+        let authenticated = self.authenticate(request).await;
+        let mut event = AuditEvent {
+            method: METHODS.into_iter().find(|method| *method == request.method),
+            source_ip: request.source_ip,
+            relaxed: &self.rules.relaxed,
+            ..AuditEvent::new(now, self.subject, self.backend.as_str(), &request_id, Reason::Internal)
+        };
+        let (path, authentic) = match authenticated {
+            Ok(authenticated) => authenticated,
+            Err(refusal) => return (self.deny(event, refusal), None),
+        };
+        let claims = match authentic.claims(now) {
+            Ok(claims) => claims,
+            Err(error) => return (self.deny(event, error.into()), None),
+        };
+        event.principal = Some(claims.subject());
+        event.issuer = Some(claims.issuer());
+        event.kid = Some(claims.kid());
+        event.jti = claims.jti();
+        event.txn = claims.claim("txn").and_then(|txn| txn.as_str());
+        match self.authorize(request, &path, &claims, &mut event) {
+            Ok((route, context)) => match self.allow(event, &claims, &route, context) {
+                Ok(allow) => (Decision::Allow(allow), Some(take(Grant { claims: &claims, route: &route }))),
+                Err(deny) => (Decision::Deny(deny), None),
+            },
+            Err(refusal) => (self.deny(event, refusal), None),
+        }
+    }
+
+    /// From the request to a payload that the issuer's key signed; cheap and offline checks first.
+    async fn authenticate<'s, 'r>(
+        &'s self,
+        request: &Request<'r>,
+    ) -> Result<(Path<'r>, Authentic<'s>), Refusal> {
+        let path = credentials::hygiene(request.target, &request.headers)?;
+        let token = credentials::bearer(request.target, &request.headers)?;
+        let unverified = Unverified::parse(token, self.rules.max_token_bytes)?;
+        if self.encryption == Encryption::Required {
+            return Err(Reason::TokenEncryptionRequired.into());
+        }
+        let admitted = self.rules.admit(unverified)?;
+        let key = self.resolver.resolve(admitted.kid(), request.source_ip).await?;
+        Ok((path, admitted.verify(&key)?))
+    }
+
+    /// From verified claims to what the backend is told.
+    fn authorize<'a>(
+        &'a self,
+        request: &Request<'_>,
+        path: &'a Path<'a>,
+        claims: &Verified<'_>,
+        event: &mut AuditEvent<'a>,
+    ) -> Result<(Match<'a, 'a>, Vec<(String, String)>), Refusal> {
+        sender(request, claims)?;
+        let found = self.routes.find(request.method, path)?;
+        event.route = Some(&found.route.template);
+        found.authorize(claims)?;
+        let context = context::context(claims, &self.context)?;
+        Ok((found, context))
+    }
+
+    fn allow(
+        &self,
+        mut event: AuditEvent<'_>,
+        claims: &Verified<'_>,
+        found: &Match<'_, '_>,
+        context: Vec<(String, String)>,
+    ) -> Result<Allow, Deny> {
+        event.reason = Reason::Allowed;
+        if self.audit.record(&event).is_err() {
+            // Nobody passes unseen.
+            return Err(denied(&event, Reason::Internal.into()));
+        }
+        Ok(Allow {
+            principal: claims.subject().to_owned(),
+            issuer: claims.issuer().to_owned(),
+            kid: claims.kid().to_owned(),
+            context,
+            route: found.route.template.clone(),
+            expires_at: claims.expires_at(),
+            request_id: event.request_id.to_owned(),
+        })
+    }
+
+    fn deny(&self, event: AuditEvent<'_>, refusal: Refusal) -> Decision {
+        let event = AuditEvent { reason: refusal.reason, detail: refusal.detail.as_deref(), ..event };
+        // It stays the deny that it is, on record or not.
+        let _ = self.audit.record(&event);
+        Decision::Deny(denied(&event, refusal.clone()))
+    }
+}
+
+/// Whether the one who sends the token is the one that it was given to.
+fn sender(_request: &Request<'_>, claims: &Verified<'_>) -> Result<(), Reason> {
+    match claims.confirmation() {
+        None => Ok(()),
+        Some(_) => Err(Reason::SenderUnsupported),
+    }
+}
+
+fn denied(event: &AuditEvent<'_>, refusal: Refusal) -> Deny {
+    Deny {
+        reason: refusal.reason,
+        required_scope: refusal.required_scope,
+        principal: event.principal.map(str::to_owned),
+        issuer: event.issuer.map(str::to_owned),
+        kid: event.kid.map(str::to_owned),
+        request_id: event.request_id.to_owned(),
     }
 }

@@ -1,18 +1,24 @@
-//! The pipeline that turns one request into one decision, for every gateway alike.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod assemble;
 mod audit;
+mod context;
+mod credentials;
 mod decision;
 mod forward;
 mod gate;
 mod reason;
+mod refusal;
 mod request;
 
-pub use assemble::{AssembleError, OpenStore, gate_for_backend, gate_for_consumers, open_directory};
-pub use audit::{AuditEvent, AuditSink, NoAudit, OcsfLines, Subject};
+pub use assemble::{
+    AssembleError, OpenStore, gate_for_backend, gate_for_consumers, gates_for_consumers, open_audit, open_directory,
+};
+pub use audit::{AuditError, AuditEvent, AuditSink, NoAudit, OcsfLines, Subject};
 pub use decision::{Allow, Decision, Deny};
 pub use forward::{ForwardAuth, problem, www_authenticate};
 pub use gate::{Gate, Grant};
 pub use reason::Reason;
-pub use request::{Headers, Request};
+pub use request::{Headers, Request, is_identity_header, request_id};

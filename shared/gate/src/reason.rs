@@ -1,153 +1,102 @@
 use std::fmt;
 
-/// Why a request was decided as it was: the stable code of the audit log, `decide` and `explain`.
-///
-/// The caller is told only the status and one of the few codes of RFC 6750 section 3.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// `allowed`
-    Allowed,
-    /// `request.malformed`: no request of the documented form.
-    RequestMalformed,
-    /// `request.method_override`: a method-override header.
-    MethodOverride,
-    /// `request.path_refused`: a path that two parsers may read differently.
-    PathRefused,
-    /// `credentials.missing`
-    CredentialsMissing,
-    /// `credentials.ambiguous`: more than one.
-    CredentialsAmbiguous,
-    /// `credentials.scheme`: not `Bearer`.
-    CredentialsScheme,
-    /// `token.too_large`
-    TokenTooLarge,
-    /// `token.malformed`
-    TokenMalformed,
-    /// `token.header_refused`
-    TokenHeaderRefused,
-    /// `token.alg_not_allowed`
-    TokenAlgNotAllowed,
-    /// `token.type_not_allowed`
-    TokenTypeNotAllowed,
-    /// `token.kid_missing`
-    TokenKidMissing,
-    /// `token.kid_malformed`
-    TokenKidMalformed,
-    /// `token.encryption_refused`
-    TokenEncryptionRefused,
-    /// `token.encryption_required`
-    TokenEncryptionRequired,
-    /// `token.decryption_failed`
-    TokenDecryptionFailed,
-    /// `key.foreign`: the kid is another backend's; nothing was asked.
-    KeyForeign,
-    /// `key.unknown`
-    KeyUnknown,
-    /// `key.unusable`
-    KeyUnusable,
-    /// `key.unavailable`: the source is down or the budget used up.
-    KeyUnavailable,
-    /// `token.signature_invalid`
-    TokenSignatureInvalid,
-    /// `token.claims_malformed`
-    TokenClaimsMalformed,
-    /// `token.claim_missing`
-    TokenClaimMissing,
-    /// `token.issuer_mismatch`
-    TokenIssuerMismatch,
-    /// `token.audience_mismatch`
-    TokenAudienceMismatch,
-    /// `token.expired`
-    TokenExpired,
-    /// `token.not_yet_valid`
-    TokenNotYetValid,
-    /// `token.issued_in_future`
-    TokenIssuedInFuture,
-    /// `token.lifetime_too_long`
-    TokenLifetimeTooLong,
-    /// `sender.unsupported`: bound to something that cannot be checked here.
-    SenderUnsupported,
-    /// `sender.mismatch`: bound to another client certificate.
-    SenderMismatch,
-    /// `route.unknown`
-    RouteUnknown,
-    /// `scope.missing`
-    ScopeMissing,
-    /// `policy.denied`
-    PolicyDenied,
-    /// `policy.error`
-    PolicyError,
-    /// `context.too_large`
-    ContextTooLarge,
-    /// `backend.unknown`: the edge has no backend at this path.
-    BackendUnknown,
-    /// `rate.limited`
-    RateLimited,
-    /// `mint.failed`: the bridge could not sign.
-    MintFailed,
-    /// `internal`
-    Internal,
+/// Declares [`Reason`] from one table: variant, stable code, status, and what it means.
+macro_rules! reasons {
+    ($($name:ident $code:literal $status:literal $description:literal)*) => {
+        /// Why a request was decided as it was: the stable code of the audit log, `decide` and `explain`.
+        ///
+        /// The caller is told only the status and one of a few codes ([`error_code`](Self::error_code)).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $(#[doc = concat!("`", $code, "`: ", $description)] $name,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of the pipeline.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status that a forward-auth client is answered with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// What it means, for the reader of a log.
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$name => $description,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Allowed "allowed" 200 "every check held"
+
+    RequestMalformed "request.malformed" 400 "no request of the documented form"
+    MethodOverride "request.method_override" 400 "a header asks for another method than the request's"
+    PathRefused "request.path_refused" 400 "two parsers may read the path differently"
+
+    CredentialsMissing "credentials.missing" 401 "no token"
+    CredentialsAmbiguous "credentials.ambiguous" 400 "more than one token, or one in the query"
+    CredentialsScheme "credentials.scheme" 401 "an `Authorization` scheme other than `Bearer`"
+
+    TokenTooLarge "token.too_large" 401 "the token is longer than the issuer's bound"
+    TokenMalformed "token.malformed" 401 "no compact JWS, or not strict base64url and JSON"
+    TokenHeaderRefused "token.header_refused" 401 "the token header has a member that is refused on sight, such as `jwk` or `crit`"
+    TokenAlgNotAllowed "token.alg_not_allowed" 401 "the algorithm is not one of the issuer's, or not the key's"
+    TokenTypeNotAllowed "token.type_not_allowed" 401 "`typ` is not one of the issuer's"
+    TokenKidMissing "token.kid_missing" 401 "the token names no key"
+    TokenKidMalformed "token.kid_malformed" 401 "the `kid` breaks the grammar"
+    TokenEncryptionRefused "token.encryption_refused" 401 "an encrypted token where plain ones are configured"
+    TokenEncryptionRequired "token.encryption_required" 401 "a plain token where encrypted ones are configured"
+    TokenDecryptionFailed "token.decryption_failed" 401 "the token could not be decrypted"
+
+    KeyForeign "key.foreign" 401 "the `kid` is another backend's or for another use; no source was asked"
+    KeyUnknown "key.unknown" 401 "there is no such key, or it was revoked"
+    KeyUnusable "key.unusable" 401 "there is such a key, but it may not be used: its use, algorithm, strength or pin"
+    KeyUnavailable "key.unavailable" 503 "the key source is down or slow, or the fetch budget is used up"
+
+    TokenSignatureInvalid "token.signature_invalid" 401 "the signature does not hold"
+    TokenClaimsMalformed "token.claims_malformed" 401 "the claims are no strict JSON object, or one has the wrong type"
+    TokenClaimMissing "token.claim_missing" 401 "a claim that the issuer's rules need is missing"
+    TokenIssuerMismatch "token.issuer_mismatch" 401 "`iss` is another issuer"
+    TokenAudienceMismatch "token.audience_mismatch" 401 "`aud` is another audience, or names more than one where one is required"
+    TokenExpired "token.expired" 401 "`exp` has passed"
+    TokenNotYetValid "token.not_yet_valid" 401 "`nbf` has not come"
+    TokenIssuedInFuture "token.issued_in_future" 401 "`iat` has not come"
+    TokenLifetimeTooLong "token.lifetime_too_long" 401 "`exp - iat` is longer than the issuer may sign for"
+
+    SenderUnsupported "sender.unsupported" 401 "the token is bound to something that cannot be checked here"
+    SenderMismatch "sender.mismatch" 401 "the token is bound to another client certificate"
+
+    BackendUnknown "backend.unknown" 403 "the edge has no backend at this path"
+    RouteUnknown "route.unknown" 403 "no configured route has this path and method"
+    ScopeMissing "scope.missing" 403 "the token lacks a scope that the route needs"
+    PolicyDenied "policy.denied" 403 "no policy permits the request, or one forbids it"
+    PolicyError "policy.error" 403 "a policy could not be evaluated on this request"
+    ContextTooLarge "context.too_large" 403 "what the backend is to be told exceeds 4 KiB"
+
+    RateLimited "rate.limited" 429 "too many requests"
+    MintFailed "mint.failed" 503 "the bridge could not sign"
+    Internal "internal" 503 "a failure inside Drawbridge, such as an audit line that could not be written"
 }
 
 impl Reason {
-    /// The stable code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::RequestMalformed => "request.malformed",
-            Self::MethodOverride => "request.method_override",
-            Self::PathRefused => "request.path_refused",
-            Self::CredentialsMissing => "credentials.missing",
-            Self::CredentialsAmbiguous => "credentials.ambiguous",
-            Self::CredentialsScheme => "credentials.scheme",
-            Self::TokenTooLarge => "token.too_large",
-            Self::TokenMalformed => "token.malformed",
-            Self::TokenHeaderRefused => "token.header_refused",
-            Self::TokenAlgNotAllowed => "token.alg_not_allowed",
-            Self::TokenTypeNotAllowed => "token.type_not_allowed",
-            Self::TokenKidMissing => "token.kid_missing",
-            Self::TokenKidMalformed => "token.kid_malformed",
-            Self::TokenEncryptionRefused => "token.encryption_refused",
-            Self::TokenEncryptionRequired => "token.encryption_required",
-            Self::TokenDecryptionFailed => "token.decryption_failed",
-            Self::KeyForeign => "key.foreign",
-            Self::KeyUnknown => "key.unknown",
-            Self::KeyUnusable => "key.unusable",
-            Self::KeyUnavailable => "key.unavailable",
-            Self::TokenSignatureInvalid => "token.signature_invalid",
-            Self::TokenClaimsMalformed => "token.claims_malformed",
-            Self::TokenClaimMissing => "token.claim_missing",
-            Self::TokenIssuerMismatch => "token.issuer_mismatch",
-            Self::TokenAudienceMismatch => "token.audience_mismatch",
-            Self::TokenExpired => "token.expired",
-            Self::TokenNotYetValid => "token.not_yet_valid",
-            Self::TokenIssuedInFuture => "token.issued_in_future",
-            Self::TokenLifetimeTooLong => "token.lifetime_too_long",
-            Self::SenderUnsupported => "sender.unsupported",
-            Self::SenderMismatch => "sender.mismatch",
-            Self::RouteUnknown => "route.unknown",
-            Self::ScopeMissing => "scope.missing",
-            Self::PolicyDenied => "policy.denied",
-            Self::PolicyError => "policy.error",
-            Self::ContextTooLarge => "context.too_large",
-            Self::BackendUnknown => "backend.unknown",
-            Self::RateLimited => "rate.limited",
-            Self::MintFailed => "mint.failed",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// The HTTP status that a forward-auth client is answered with.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Allowed => 200,
-            Self::RequestMalformed | Self::MethodOverride | Self::PathRefused | Self::CredentialsAmbiguous => 400,
-            Self::RouteUnknown | Self::ScopeMissing | Self::PolicyDenied | Self::PolicyError | Self::ContextTooLarge
-            | Self::BackendUnknown => 403,
-            Self::RateLimited => 429,
-            Self::KeyUnavailable | Self::MintFailed | Self::Internal => 503,
-            _ => 401,
+    /// What the caller is told: a code of RFC 6750 section 3.1 where one fits, else of RFC 6749 section 4.1.2.1. None when the
+    /// request was allowed, or brought no credentials of a kind that is known here.
+    pub const fn error_code(self) -> Option<&'static str> {
+        match (self, self.status()) {
+            (Self::Allowed | Self::CredentialsMissing | Self::CredentialsScheme, _) => None,
+            (Self::ScopeMissing, _) => Some("insufficient_scope"),
+            (_, 400) => Some("invalid_request"),
+            (_, 401) => Some("invalid_token"),
+            (_, 403) => Some("access_denied"),
+            _ => Some("temporarily_unavailable"),
         }
     }
 }
@@ -155,5 +104,37 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Reason;
+
+    #[test]
+    fn the_readme_has_every_reason_and_no_other() {
+        let rows: Vec<_> =
+            include_str!("../README.md").lines().filter(|line| line.starts_with("| `")).collect();
+        let expected: Vec<_> = Reason::ALL
+            .iter()
+            .map(|reason| format!("| `{reason}` | {} | {} |", reason.status(), reason.description()))
+            .collect();
+        assert_eq!(rows, expected, "write:\n{}", expected.join("\n"));
+    }
+
+    #[test]
+    fn codes_are_distinct() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn only_an_allow_has_status_200() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.status() == 200, *reason == Reason::Allowed, "{reason}");
+            assert!(matches!(reason.status(), 200 | 400 | 401 | 403 | 429 | 503), "{reason}");
+        }
     }
 }

@@ -25,7 +25,7 @@ pub struct Route {
 /// The routes of a backend, ready to match.
 ///
 /// Literal segments go before parameters, and parameters before `{*rest}`; the order in the configuration says nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routes {
     routes: Vec<Route>,
     /// Index into `routes` by path, for each method: one method's routes cannot hide another's.

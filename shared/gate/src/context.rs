@@ -1,0 +1,149 @@
+//! What the backend is told: verified claims as flat strings that are safe in a header and in a gateway's context.
+
+use drawbridge_verify::{Verified, json::Value};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode_byte, utf8_percent_encode};
+
+use crate::Reason;
+
+/// The most that a backend is told, names and values together, in bytes. API Gateway bounds all headers of a request to
+/// 10 240 bytes and the result of a WebSocket authorizer to 8 KB.
+pub(crate) const MAX_BYTES: usize = 4096;
+
+/// The prefix of every header that tells a backend about its caller.
+pub(crate) const HEADER_PREFIX: &str = "x-drawbridge-";
+
+/// The claims that `names` names and the token has, in that order.
+///
+/// # Errors
+/// `ContextTooLarge`.
+pub(crate) fn context(claims: &Verified<'_>, names: &[String]) -> Result<Vec<(String, String)>, Reason> {
+    let mut budget = MAX_BYTES;
+    let mut context = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(value) = claims.claim(name) else { continue };
+        let value = flat(value);
+        budget = budget.checked_sub(name.len() + value.len()).ok_or(Reason::ContextTooLarge)?;
+        context.push((name.clone(), value));
+    }
+    Ok(context)
+}
+
+/// Whether a claim's name can be told: it becomes a header name and a key of a gateway's context.
+///
+/// # Errors
+/// What to write instead.
+pub(crate) fn check_names(names: &[String]) -> Result<(), String> {
+    let mut headers = Vec::new();
+    for name in names {
+        let plain = name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.len() <= 64
+            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if !plain {
+            return Err(format!(
+                "`{}` cannot be a header name; map the claim to a name of lower-case letters, digits and `_`",
+                name.escape_debug()
+            ));
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!(
+                "`{name}` has a meaning of its own in a gateway's context; map the claim to another name"
+            ));
+        }
+        let header = header_name(name);
+        if headers.contains(&header) {
+            return Err(format!("`{name}` is told twice; name it once"));
+        }
+        headers.push(header);
+    }
+    Ok(())
+}
+
+/// `x-drawbridge-<claim>` with `_` as `-`.
+pub(crate) fn header_name(claim: &str) -> String {
+    format!("{HEADER_PREFIX}{}", claim.replace('_', "-"))
+}
+
+/// Keys that API Gateway fills itself or reserves, and the header that carries the request's id.
+const RESERVED: [&str; 4] = ["claims", "error", "latency", "request_id"];
+
+/// What is not visible ASCII, and `%`.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// A string as it is, anything else as compact JSON, percent-encoded to visible ASCII and single inner spaces.
+fn flat(value: &Value<'_>) -> String {
+    match value {
+        Value::String(text) => encode(text),
+        other => encode(&other.to_json().to_string()),
+    }
+}
+
+fn encode(text: &str) -> String {
+    let encoded = utf8_percent_encode(text, ENCODED).to_string();
+    let outer = encoded.starts_with(' ') || encoded.ends_with(' ') || encoded.contains("  ");
+    // A header's outer white space is dropped on the way, and a run of it may be folded.
+    if outer { encoded.replace(' ', percent_encode_byte(b' ')) } else { encoded }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawbridge_verify::json::Bounds;
+    use percent_encoding::percent_decode_str;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn values_are_flat_and_visible() {
+        let table = [
+            (r#""alice""#, "alice"),
+            (r#""""#, ""),
+            (r#""a b""#, "a b"),
+            (r#"" a""#, "%20a"),
+            (r#""a  b""#, "a%20%20b"),
+            (r#""100 %""#, "100 %25"),
+            (r#""a\r\nX-Admin: 1""#, "a%0D%0AX-Admin: 1"),
+            (r#""Zoë\u0000""#, "Zo%C3%AB%00"),
+            (r#"["sales","é"]"#, r#"["sales","%C3%A9"]"#),
+            (r#"{"a":{"b":[1,true,null]}}"#, r#"{"a":{"b":[1,true,null]}}"#),
+            ("42", "42"),
+            ("false", "false"),
+            ("null", "null"),
+        ];
+        for (json, expected) in table {
+            let value = Value::parse(json.as_bytes(), Bounds { depth: 8, values: 64 }).unwrap();
+            assert_eq!(flat(&value), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_header_or_are_reserved_are_mistakes() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(check_names(&names(&["sub", "roles", "txn", "client_id"])), Ok(()));
+        for bad in [
+            "",
+            "Sub",
+            "a-b",
+            "_a",
+            "1a",
+            "https://example.com/roles",
+            "a b",
+            "a\r\nb",
+            "claims",
+            "request_id",
+        ] {
+            assert!(check_names(&names(&[bad])).is_err(), "{bad:?}");
+        }
+        assert!(check_names(&names(&["sub", "sub"])).is_err());
+        assert_eq!(header_name("client_id"), "x-drawbridge-client-id");
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoded_value_decodes_to_what_it_was_and_survives_a_header(text in any::<String>()) {
+            let encoded = encode(&text);
+            prop_assert!(encoded.bytes().all(|byte| matches!(byte, 0x20..=0x7e)));
+            prop_assert_eq!(encoded.trim(), encoded.as_str());
+            prop_assert_eq!(percent_decode_str(&encoded).decode_utf8().unwrap(), text);
+        }
+    }
+}
