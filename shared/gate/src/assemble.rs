@@ -104,7 +104,9 @@ pub fn open_audit(audit: &Audit) -> Result<Arc<dyn AuditSink>, AssembleError> {
         Audit::OcsfStdout => Ok(Arc::new(OcsfLines::new(io::stdout()))),
         Audit::OcsfFile(path) => match OpenOptions::new().append(true).create(true).open(path) {
             Ok(file) => Ok(Arc::new(OcsfLines::new(file))),
-            Err(error) => Err(AssembleError(format!("audit.ocsf: `{}` cannot be opened: {error}", path.display()))),
+            Err(error) => {
+                Err(AssembleError(format!("audit.ocsf: `{}` cannot be opened: {error}", path.display())))
+            }
         },
         _ => Err(AssembleError("audit: this sink is not known here".to_owned())),
     }

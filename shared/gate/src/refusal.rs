@@ -45,6 +45,7 @@ impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         let reason = match error {
             TokenError::TooLarge => Reason::TokenTooLarge,
+            TokenError::Encrypted => Reason::TokenEncryptionRefused,
             TokenError::Malformed(_) => Reason::TokenMalformed,
             TokenError::HeaderRefused(_) => Reason::TokenHeaderRefused,
             TokenError::AlgorithmNotAllowed => Reason::TokenAlgNotAllowed,
