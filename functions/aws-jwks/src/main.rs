@@ -1,1 +1,16 @@
-fn main(){}
+//! The JWKS function: `bootstrap` on `provided.al2023`.
+
+use std::process::ExitCode;
+
+use drawbridge_config::ProcessEnvironment;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match drawbridge_aws_jwks::run(&ProcessEnvironment).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            drawbridge_aws_jwks::log_error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,10 +1,32 @@
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use drawbridge_keys::KeyStore;
+use drawbridge_config::Config;
+use drawbridge_gate::OpenStore;
+use drawbridge_keys::{BackendName, KeyStore, Kid, StoreError};
+use drawbridge_verify::JwkSet;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use quick_cache::sync::Cache;
 
-/// `GET /jwks/{backend}/{kid}`: a JWK Set of exactly one key, or one 404 for everything else.
+use crate::{BridgeError, stores::open_stores};
+
+/// `GET /jwks/{backend}/{kid}`: a JWK Set of exactly one key (RFC 7517 section 5), or one 404 for everything else.
+///
+/// Whatever a kid is (malformed, another backend's, unknown, revoked), a caller who may not have it is told the same bytes. There
+/// is no list and no whole set. What it publishes is built from public members alone.
+///
+/// Two bounds stand before a store. A published key is kept for 10 s, 256 of them. Kids that were never found here cost
+/// at most 50 lookups a second (100 at once); beyond that the answer is a 503, which says nothing about the kid, and keys that
+/// are being used go on being served.
 pub struct KeyEndpoint {
-    _private: (),
+    stores: BTreeMap<BackendName, Arc<dyn KeyStore>>,
+    published: Cache<Kid, Published>,
+    strangers: DefaultDirectRateLimiter,
+    max_age: Duration,
 }
 
 /// What to answer, for any HTTP surface.
@@ -12,7 +34,7 @@ pub struct KeyEndpoint {
 pub struct KeyAnswer {
     /// 200, 304, 404, 405 or 503.
     pub status: u16,
-    /// `Content-Type`, `Cache-Control`, `ETag`.
+    /// `Content-Type`, `Cache-Control`, and `ETag`, `Allow` or `Retry-After` where they belong.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
@@ -20,14 +42,185 @@ pub struct KeyAnswer {
 
 impl KeyEndpoint {
     /// `stores`: which store has the keys of each backend.
-    pub fn new(stores: impl IntoIterator<Item = (drawbridge_keys::BackendName, Arc<dyn KeyStore>)>) -> Self {
-        let _ = stores.into_iter().count();
-        todo!()
+    pub fn new(stores: impl IntoIterator<Item = (BackendName, Arc<dyn KeyStore>)>) -> Self {
+        Self {
+            stores: stores.into_iter().collect(),
+            published: Cache::new(KEPT),
+            strangers: RateLimiter::direct(Quota::per_second(STRANGERS).allow_burst(STRANGERS_AT_ONCE)),
+            max_age: MAX_AGE,
+        }
     }
 
-    /// Answers one request. `path` is the whole path; the endpoint stands at `/jwks`.
+    /// The endpoint of every configured backend that has a store.
+    ///
+    /// # Errors
+    /// When a store cannot be opened.
+    pub fn open(config: &Config, open: OpenStore<'_>) -> Result<Self, BridgeError> {
+        Ok(Self::new(open_stores(config, open)?))
+    }
+
+    /// Sets for how long others may keep a key: whole seconds, 1 minute by default. A revoked key is served by caches for that long,
+    /// and by this endpoint for up to 10 s.
+    #[must_use]
+    pub fn with_max_age(self, max_age: Duration) -> Self {
+        Self { max_age, ..self }
+    }
+
+    /// Answers one request. `path` is the whole path without a query; the endpoint stands at `/jwks`. Several `If-None-Match` headers
+    /// are joined by a comma.
     pub async fn answer(&self, method: &str, path: &str, if_none_match: Option<&str>) -> KeyAnswer {
-        let _ = (method, path, if_none_match);
-        todo!()
+        let with_body = match method {
+            "GET" => true,
+            "HEAD" => false,
+            _ => return KeyAnswer::method_not_allowed(),
+        };
+        let mut answer = match self.find(path).await {
+            Ok(published) => self.found(&published, if_none_match),
+            Err(Missing::Absent) => KeyAnswer::not_found(),
+            Err(Missing::Unavailable) => KeyAnswer::unavailable(),
+        };
+        if !with_body {
+            answer.body.clear();
+        }
+        answer
+    }
+
+    async fn find(&self, path: &str) -> Result<Arc<Document>, Missing> {
+        let (kid, store) = self.parse(path).ok_or(Missing::Absent)?;
+        let kept = self.published.get(&kid);
+        if let Some(kept) = &kept {
+            if kept.read.elapsed() < KEEP {
+                return Ok(Arc::clone(&kept.document));
+            }
+        } else if self.strangers.check().is_err() {
+            return Err(Missing::Unavailable);
+        }
+        self.published.remove_if(&kid, |kept| kept.read.elapsed() >= KEEP);
+        // One lookup for all who ask for this kid now; the limit is for those who wait for it as well.
+        let lookup = self.published.get_or_insert_async(&kid, Published::read(store, &kid));
+        let found =
+            tokio::time::timeout(crate::signing::STORE, lookup).await.unwrap_or(Err(Missing::Unavailable));
+        match (found, kept) {
+            (Ok(published), _) => Ok(published.document),
+            (Err(Missing::Unavailable), Some(kept)) => {
+                // Still known here, so that the budget for strangers does not stand in its way when the store is back.
+                self.published.insert(kid, kept);
+                Err(Missing::Unavailable)
+            }
+            (Err(missing), _) => Err(missing),
+        }
+    }
+
+    /// The kid that a path names, and its store. Nothing else reaches a store.
+    fn parse(&self, path: &str) -> Option<(Kid, &dyn KeyStore)> {
+        let (backend, kid) = path.strip_prefix("/jwks/")?.split_once('/')?;
+        let kid: Kid = kid.parse().ok()?;
+        if kid.backend.as_str() != backend {
+            return None;
+        }
+        let store = self.stores.get(&kid.backend)?;
+        Some((kid, store.as_ref()))
+    }
+
+    fn found(&self, document: &Document, if_none_match: Option<&str>) -> KeyAnswer {
+        let mut headers = vec![
+            ("Cache-Control", format!("public, max-age={}", self.max_age.as_secs())),
+            ("ETag", document.etag.clone()),
+        ];
+        if if_none_match.is_some_and(|tags| matches(tags, &document.etag)) {
+            return KeyAnswer { status: 304, headers, body: String::new() };
+        }
+        headers.push(("Content-Type", "application/jwk-set+json".to_owned()));
+        KeyAnswer { status: 200, headers, body: document.body.clone() }
     }
 }
+
+impl KeyAnswer {
+    fn not_found() -> Self {
+        Self::problem(404, "Not Found", [("Cache-Control", format!("public, max-age={}", ABSENT.as_secs()))])
+    }
+
+    fn method_not_allowed() -> Self {
+        Self::problem(
+            405,
+            "Method Not Allowed",
+            [("Cache-Control", "no-store".to_owned()), ("Allow", "GET, HEAD".to_owned())],
+        )
+    }
+
+    fn unavailable() -> Self {
+        Self::problem(
+            503,
+            "Service Unavailable",
+            [("Cache-Control", "no-store".to_owned()), ("Retry-After", "1".to_owned())],
+        )
+    }
+
+    /// RFC 9457, with nothing in it of what was asked.
+    fn problem(status: u16, title: &str, headers: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let mut all = vec![("Content-Type", "application/problem+json".to_owned())];
+        all.extend(headers);
+        let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{status}}}"#);
+        Self { status, headers: all, body }
+    }
+}
+
+#[derive(Clone)]
+struct Published {
+    document: Arc<Document>,
+    read: Instant,
+}
+
+struct Document {
+    body: String,
+    etag: String,
+}
+
+/// Why there is no document: outwardly a 404 or a 503.
+enum Missing {
+    Absent,
+    Unavailable,
+}
+
+impl Published {
+    async fn read(store: &dyn KeyStore, kid: &Kid) -> Result<Self, Missing> {
+        let key = store.public(kid).await.map_err(|error| match error {
+            StoreError::NotFound => Missing::Absent,
+            _ => Missing::Unavailable,
+        })?;
+        let name = kid.to_string();
+        // A store that gives another key than it was asked for is broken; its answer is nobody's key.
+        if key.kid() != Some(name.as_str()) || key.key_use() != Some(kid.key_use) {
+            return Err(Missing::Unavailable);
+        }
+        let etag = format!("\"{name}.{}\"", key.thumbprint());
+        let document = Arc::new(Document { body: JwkSet::of_one(&key), etag });
+        Ok(Self { document, read: Instant::now() })
+    }
+}
+
+/// Weak comparison with a list of entity tags (RFC 9110 section 13.1.2). Our tags hold no comma.
+fn matches(if_none_match: &str, etag: &str) -> bool {
+    if_none_match
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// For how long others may keep a key.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// For how long others may keep a 404: a key that is made meanwhile is found soon.
+const ABSENT: Duration = Duration::from_secs(5);
+
+/// For how long a key is served without asking its store.
+const KEEP: Duration = Duration::from_secs(10);
+
+/// How many keys are kept.
+const KEPT: usize = 256;
+
+/// Lookups a second of kids that were never found here.
+const STRANGERS: NonZeroU32 = NonZeroU32::new(50).unwrap();
+
+/// Of those, at once.
+const STRANGERS_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();

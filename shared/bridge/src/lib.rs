@@ -1,10 +1,14 @@
-//! The private-key side: claim mapping, minting bridged tokens, and the key endpoint that answers one kid at a time.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod bridge;
 mod endpoint;
+mod limit;
 mod mint;
+mod signing;
+mod stores;
 
-pub use bridge::{Bridge, BridgeError, Bridged};
+pub use bridge::{Bridge, BridgeError, Bridged, Exchange};
 pub use endpoint::{KeyAnswer, KeyEndpoint};
-pub use mint::{Minter, Mapping};
+pub use mint::{Claims, Mapping, MappingError, MintError, Minter, RESERVED, Refused};
