@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_token_stands_in_one_authorization_header_and_nowhere_else() {
-        let table: &[(&[&[u8]], Result<&str, Reason>)] = &[
+        let table: [(&[&[u8]], _); 27] = [
             (&[b"Bearer a.b.c"], Ok("a.b.c")),
             (&[b"bearer a.b.c"], Ok("a.b.c")),
             (&[b"BEARER aA0-._~+/=="], Ok("aA0-._~+/==")),
@@ -107,7 +107,7 @@ mod tests {
         ];
         for (values, expected) in table {
             let headers: Headers<'_> = values.iter().map(|value| ("AuThOrIzAtIoN", *value)).collect();
-            assert_eq!(bearer("/", &headers), *expected, "{values:?}");
+            assert_eq!(bearer("/", &headers), expected, "{values:?}");
         }
     }
 

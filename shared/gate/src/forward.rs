@@ -186,14 +186,15 @@ mod tests {
         ];
         for (uri, prefix, expected) in table {
             let uri = Uri::try_from(uri).unwrap();
-            let original = ForwardAuth::Mirrored.original(&Method::PUT, &uri, prefix, &HeaderMap::new());
+            let none = HeaderMap::new();
+            let original = ForwardAuth::Mirrored.original(&Method::PUT, &uri, prefix, &none);
             assert_eq!(original, expected.map(|target| ("PUT", target)), "{uri} after {prefix:?}");
         }
     }
 
     #[test]
     fn a_described_request_is_described_once() {
-        let table: &[(&[(&str, &str)], Option<(&str, &str)>)] = &[
+        let table: [(&[(&str, &str)], _); 10] = [
             (&[("x-original-method", "GET"), ("x-original-uri", "/a?b")], Some(("GET", "/a?b"))),
             (&[("x-forwarded-method", "PUT"), ("x-forwarded-uri", "/a")], Some(("PUT", "/a"))),
             (&[], None),
@@ -208,12 +209,12 @@ mod tests {
         let uri = Uri::from_static("/authorize");
         for (pairs, expected) in table {
             let mut given = HeaderMap::new();
-            for (name, value) in *pairs {
+            for (name, value) in pairs {
                 given.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
             }
             assert_eq!(
                 ForwardAuth::Described.original(&Method::GET, &uri, "", &given),
-                *expected,
+                expected,
                 "{pairs:?}"
             );
         }

@@ -52,9 +52,7 @@ impl Gate {
         let authenticated = self.authenticate(request).await;
         let mut event = AuditEvent {
             method: METHODS.into_iter().find(|method| *method == request.method),
-            source_ip: request.source_ip,
-            relaxed: &self.rules.relaxed,
-            ..AuditEvent::new(now, self.subject, self.backend.as_str(), &request_id, Reason::Internal)
+            ..self.event(request, now, &request_id)
         };
         let (path, authentic) = match authenticated {
             Ok(authenticated) => authenticated,
@@ -64,17 +62,56 @@ impl Gate {
             Ok(claims) => claims,
             Err(error) => return (self.deny(event, error.into()), None),
         };
-        event.principal = Some(claims.subject());
-        event.issuer = Some(claims.issuer());
-        event.kid = Some(claims.kid());
-        event.jti = claims.jti();
-        event.txn = claims.claim("txn").and_then(|txn| txn.as_str());
+        identify(&mut event, &claims);
         match self.authorize(request, &path, &claims, &mut event) {
-            Ok((route, context)) => match self.allow(event, &claims, &route, context) {
-                Ok(allow) => (Decision::Allow(allow), Some(take(Grant { claims: &claims, route: &route }))),
-                Err(deny) => (Decision::Deny(deny), None),
-            },
+            Ok((route, context)) => {
+                let decision = self.allow(event, &claims, &route.route.template, context);
+                let granted = matches!(decision, Decision::Allow(_));
+                (decision, granted.then(|| take(Grant { claims: &claims, route: &route })))
+            }
             Err(refusal) => (self.deny(event, refusal), None),
+        }
+    }
+
+    /// Verifies the token of a request that is for no route, as a token exchange is (RFC 8693), and records the decision:
+    /// everything but route, scopes and context. `request.method` is not looked at, and [`Allow::route`] is empty.
+    ///
+    /// What `take` makes of the claims must leave the decision about routes to a gate that sees the request.
+    pub async fn authenticate_and<T>(
+        &self,
+        request: &Request<'_>,
+        now: UnixTime,
+        take: impl FnOnce(&Verified<'_>) -> T + Send,
+    ) -> (Decision, Option<T>)
+    where
+        T: Send,
+    {
+        let request_id = request_id(request.request_id);
+        let authenticated = self.authenticate(request).await;
+        let mut event = self.event(request, now, &request_id);
+        let authentic = match authenticated {
+            Ok((_, authentic)) => authentic,
+            Err(refusal) => return (self.deny(event, refusal), None),
+        };
+        let claims = match authentic.claims(now) {
+            Ok(claims) => claims,
+            Err(error) => return (self.deny(event, error.into()), None),
+        };
+        identify(&mut event, &claims);
+        if let Err(reason) = sender(request, &claims) {
+            return (self.deny(event, reason.into()), None);
+        }
+        let decision = self.allow(event, &claims, "", Vec::new());
+        let granted = matches!(decision, Decision::Allow(_));
+        (decision, granted.then(|| take(&claims)))
+    }
+
+    /// The beginning of an audit line.
+    fn event<'a>(&'a self, request: &Request<'_>, now: UnixTime, request_id: &'a str) -> AuditEvent<'a> {
+        AuditEvent {
+            source_ip: request.source_ip,
+            relaxed: &self.rules.relaxed,
+            ..AuditEvent::new(now, self.subject, self.backend.as_str(), request_id, Reason::Internal)
         }
     }
 
@@ -114,31 +151,42 @@ impl Gate {
         &self,
         mut event: AuditEvent<'_>,
         claims: &Verified<'_>,
-        found: &Match<'_, '_>,
+        route: &str,
         context: Vec<(String, String)>,
-    ) -> Result<Allow, Deny> {
+    ) -> Decision {
         event.reason = Reason::Allowed;
         if self.audit.record(&event).is_err() {
             // Nobody passes unseen.
-            return Err(denied(&event, Reason::Internal.into()));
+            event.reason = Reason::Internal;
+            return denied(&event, None);
         }
-        Ok(Allow {
+        Decision::Allow(Allow {
             principal: claims.subject().to_owned(),
             issuer: claims.issuer().to_owned(),
             kid: claims.kid().to_owned(),
             context,
-            route: found.route.template.clone(),
+            route: route.to_owned(),
             expires_at: claims.expires_at(),
             request_id: event.request_id.to_owned(),
         })
     }
 
     fn deny(&self, event: AuditEvent<'_>, refusal: Refusal) -> Decision {
-        let event = AuditEvent { reason: refusal.reason, detail: refusal.detail.as_deref(), ..event };
+        let Refusal { reason, detail, required_scope } = refusal;
+        let event = AuditEvent { reason, detail: detail.as_deref(), ..event };
         // It stays the deny that it is, on record or not.
         let _ = self.audit.record(&event);
-        Decision::Deny(denied(&event, refusal.clone()))
+        denied(&event, required_scope)
     }
+}
+
+/// Who the caller is, now that the claims held.
+fn identify<'a>(event: &mut AuditEvent<'a>, claims: &'a Verified<'_>) {
+    event.principal = Some(claims.subject());
+    event.issuer = Some(claims.issuer());
+    event.kid = Some(claims.kid());
+    event.jti = claims.jti();
+    event.txn = claims.claim("txn").and_then(|txn| txn.as_str());
 }
 
 /// Whether the one who sends the token is the one that it was given to.
@@ -149,13 +197,13 @@ fn sender(_request: &Request<'_>, claims: &Verified<'_>) -> Result<(), Reason> {
     }
 }
 
-fn denied(event: &AuditEvent<'_>, refusal: Refusal) -> Deny {
-    Deny {
-        reason: refusal.reason,
-        required_scope: refusal.required_scope,
+fn denied(event: &AuditEvent<'_>, required_scope: Option<String>) -> Decision {
+    Decision::Deny(Deny {
+        reason: event.reason,
+        required_scope,
         principal: event.principal.map(str::to_owned),
         issuer: event.issuer.map(str::to_owned),
         kid: event.kid.map(str::to_owned),
         request_id: event.request_id.to_owned(),
-    }
+    })
 }

@@ -9,7 +9,7 @@ use support::{Case, House, NOW, Signs};
 #[test]
 fn attack_06_a_hostile_kid_is_refused_before_any_key_is_asked_for() {
     let house = House::new();
-    let long = "k".repeat(10 * 1024);
+    let long = "k".repeat(129);
     for kid in [
         "../../dev/null",
         "/etc/passwd",
@@ -31,6 +31,8 @@ fn attack_06_a_hostile_kid_is_refused_before_any_key_is_asked_for() {
     for kid in [json!(1), json!(null), json!(["orders.sig.1"]), json!({})] {
         assert_ne!(house.reason(&Case::new().header("kid", kid.clone())), Reason::Allowed, "{kid}");
     }
+    // A kid of 10 KB exceeds the bound of the header first.
+    assert_eq!(house.reason(&Case::new().header("kid", "k".repeat(10 * 1024))), Reason::TokenMalformed);
     assert_eq!(house.shelf.asked(), 0);
 }
 

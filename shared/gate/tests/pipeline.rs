@@ -197,14 +197,14 @@ fn a_record_says_who_did_what_when_where_and_with_what_result() {
 fn weakenings_in_force_are_on_record_by_name() {
     let relaxed = support::CONFIG.replacen(
         "max_lifetime: 5m",
-        "max_lifetime: 5m\n    relax: [accept_untyped_tokens]",
+        "max_lifetime: 5m\n    relax: [accept_keys_without_alg]",
         1,
     );
     let house = House::with_config(&relaxed);
     assert_eq!(house.reason(&Case::new()), Reason::Allowed);
     assert_eq!(house.reason(&Case::new().bare()), Reason::CredentialsMissing);
     for line in house.lines.read() {
-        assert_eq!(line["unmapped"]["relaxed"], json!(["accept_untyped_tokens"]));
+        assert_eq!(line["unmapped"]["relaxed"], json!(["accept_keys_without_alg"]));
     }
 }
 
@@ -296,6 +296,43 @@ fn claims_are_handed_out_only_of_a_granted_request_that_is_on_record() {
     assert_eq!(taken(&House::new(), &Case::new()), Some(("alice".to_owned(), "4711".to_owned())));
     assert_eq!(taken(&House::new(), &Case::new().to("POST", "/customers")), None);
     assert_eq!(taken(&House::new().auditing(Arc::new(Silent)), &Case::new()), None);
+}
+
+#[test]
+fn a_request_for_no_route_is_checked_but_for_route_and_scopes() {
+    let house = House::new();
+    let edges = house.edges();
+    let gate = &edges[&"orders".parse().unwrap()];
+    let authenticate = |case: Case| {
+        let bearer = format!("Bearer {}", case.token());
+        let request = drawbridge_gate::Request {
+            method: "POST",
+            target: "/token",
+            headers: [("authorization", bearer.as_bytes())].into_iter().collect(),
+            source_ip: None,
+            client_certificate: None,
+            request_id: None,
+        };
+        let take = |claims: &drawbridge_verify::Verified<'_>| claims.subject().to_owned();
+        let (decision, taken) =
+            support::block_on(gate.authenticate_and(&request, UnixTime::from_secs(NOW), take));
+        (decision.reason(), taken)
+    };
+    let alice = || Some("alice".to_owned());
+    assert_eq!(authenticate(Case::of_consumer()), (Reason::Allowed, alice()));
+    assert_eq!(authenticate(Case::of_consumer().without("scope")), (Reason::Allowed, alice()));
+    assert_eq!(authenticate(Case::of_consumer().claim("cnf", json!({}))), (Reason::SenderUnsupported, None));
+    assert_eq!(
+        authenticate(Case::of_consumer().signed_by(Signs::Orders)),
+        (Reason::TokenSignatureInvalid, None)
+    );
+    assert_eq!(
+        authenticate(Case::of_consumer().claim("exp", NOW - 60).claim("iat", NOW - 90)),
+        (Reason::TokenExpired, None)
+    );
+    let lines = house.lines.read();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(lines[0]["api"]["operation"], "- -");
 }
 
 #[test]

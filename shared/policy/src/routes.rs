@@ -223,35 +223,30 @@ mod tests {
 
     #[test]
     fn a_request_finds_the_most_specific_route_of_its_method() {
-        let table: &[(&str, &str, Option<&str>, &[(&str, &str)])] = &[
-            ("GET", "/", Some("/"), &[]),
-            ("GET", "/customers/4711", Some("/customers/{customer}"), &[("customer", "4711")]),
-            ("GET", "/customers/me", Some("/customers/me"), &[]),
-            ("PUT", "/customers/me", Some("/customers/{id}"), &[("id", "me")]),
-            ("GET", "/customers/a%20b?c", Some("/customers/{customer}"), &[("customer", "a b")]),
-            (
-                "GET",
-                "/customers/%7bcustomer%7d",
-                Some("/customers/{customer}"),
-                &[("customer", "{customer}")],
-            ),
+        let table: [(_, _, _, &[_]); 10] = [
+            ("GET", "/", "/", &[]),
+            ("GET", "/customers/4711", "/customers/{customer}", &[("customer", "4711")]),
+            ("GET", "/customers/me", "/customers/me", &[]),
+            ("PUT", "/customers/me", "/customers/{id}", &[("id", "me")]),
+            ("GET", "/customers/a%20b?c", "/customers/{customer}", &[("customer", "a b")]),
+            ("GET", "/customers/%7bcustomer%7d", "/customers/{customer}", &[("customer", "{customer}")]),
             (
                 "GET",
                 "/regions/EU/customers/7",
-                Some("/regions/{region}/customers/{customer}"),
+                "/regions/{region}/customers/{customer}",
                 &[("region", "EU"), ("customer", "7")],
             ),
-            ("GET", "/files/a/b", Some("/files/{*rest}"), &[("rest", "a/b")]),
-            ("GET", "/slash/", Some("/slash/"), &[]),
-            ("POST", "/customers", Some("/customers"), &[]),
+            ("GET", "/files/a/b", "/files/{*rest}", &[("rest", "a/b")]),
+            ("GET", "/slash/", "/slash/", &[]),
+            ("POST", "/customers", "/customers", &[]),
         ];
         let routes = customers();
         for (method, target, template, parameters) in table {
             let path = Path::parse(target).unwrap();
             let found = routes.find(method, &path).unwrap_or_else(|_| panic!("{method} {target}"));
-            assert_eq!(Some(found.route.template.as_str()), *template);
+            assert_eq!(found.route.template, template);
             let have: Vec<_> = found.parameters.iter().map(|(name, value)| (*name, value.as_ref())).collect();
-            assert_eq!(have, *parameters, "{method} {target}");
+            assert_eq!(have, parameters, "{method} {target}");
         }
     }
 
