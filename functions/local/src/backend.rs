@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::{Json, Router, extract::State, response::Response};
 use futures_util::StreamExt;
-use http::{StatusCode, request::Parts};
+use http::{StatusCode, request::Parts, uri::PathAndQuery};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-
-use crate::proxy::CONTEXT_PREFIX;
 
 /// Serves a backend called `name` until the listener fails.
 ///
@@ -34,8 +32,7 @@ async fn answer(State(name): State<String>, request: axum::extract::Request) -> 
     Ok(Json(json!({
         "backend": name,
         "method": parts.method.as_str(),
-        "path": parts.uri.path(),
-        "query": parts.uri.query(),
+        "path": parts.uri.path_and_query().map_or("", PathAndQuery::as_str),
         "caller": caller(&parts),
         "body_bytes": bytes,
     })))
@@ -51,6 +48,9 @@ fn caller(parts: &Parts) -> BTreeMap<&str, String> {
     }
     told
 }
+
+/// The prefix of the headers in which a gateway tells its backend who calls.
+const CONTEXT_PREFIX: &str = "x-drawbridge-";
 
 fn bad_request() -> Response {
     let mut answer = Response::default();
@@ -79,7 +79,7 @@ mod tests {
             .await
             .unwrap();
         let expected = json!({
-            "backend": "orders", "method": "POST", "path": "/customers/42", "query": "full=1",
+            "backend": "orders", "method": "POST", "path": "/customers/42?full=1",
             "caller": { "sub": "alice" }, "body_bytes": 7,
         });
         assert_eq!(answer, expected);

@@ -1,3 +1,7 @@
 //! The `drawbridge` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drawbridge::cli::run(std::env::args_os())
+}

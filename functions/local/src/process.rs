@@ -1,8 +1,11 @@
 //! Starting this binary again as one of its parts, so that nothing of what was started outlives who started it.
 
-use std::{ffi::OsStr, io, process::Stdio, thread};
+use std::{ffi::OsStr, io, process::Stdio, thread, time::Duration};
 
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    sync::oneshot,
+};
 
 /// Set for every child: its stdin is a pipe that its parent holds, and it ends when that pipe does.
 pub const EXIT_WITH_PARENT: &str = "DRAWBRIDGE_EXIT_WITH_PARENT";
@@ -44,18 +47,26 @@ pub fn spawn<S: AsRef<OsStr>>(
     command.spawn()
 }
 
-/// In a child: ends this process when its parent is gone. Does nothing where no parent asked for it.
-pub fn exit_with_parent() {
+/// In a child: comes when the parent is gone, so that what is running can be dropped, and with it the children of this child.
+/// Never comes where no parent asked for it.
+pub async fn parent_gone() {
     if std::env::var_os(EXIT_WITH_PARENT).is_none_or(|value| value != "1") {
-        return;
+        return std::future::pending().await;
     }
+    let (sender, receiver) = oneshot::channel();
     // A thread of its own: a blocking read must not hold up the runtime, nor a busy runtime the exit.
-    thread::spawn(|| {
+    thread::spawn(move || {
         // An error is an end too: the pipe is then no hold on this process any more.
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = sender.send(());
+        thread::sleep(GRACE);
         std::process::exit(0);
     });
+    let _ = receiver.await;
 }
+
+/// How long a child may take to drop what it runs.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What a child needs of its parent's environment to run at all, and to trust the same certificate authorities.
 pub const INHERITED: [&str; 5] = ["SystemRoot", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_BACKTRACE"];

@@ -1,0 +1,90 @@
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use drawbridge_config::{Config, JSON_SCHEMA, Mistake, Mistakes, load, load_file};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Format,
+    exit::{Exit, Failure, Outcome},
+    output::print,
+};
+
+/// Check a configuration: every mistake at once, with its line, column and the mend.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Arguments {
+    /// The configuration; `-` reads it from stdin.
+    #[arg(default_value = "drawbridge.yaml", value_name = "FILE")]
+    file: PathBuf,
+    /// Print the JSON Schema of the configuration instead, for editors.
+    #[arg(long)]
+    schema: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+const EXAMPLES: &str = "\
+Exits with 0 when the configuration is valid and 3 when it is not.
+
+Examples:
+  drawbridge check
+  drawbridge check deploy/drawbridge.yaml --format json
+  terraform output -raw drawbridge_config | drawbridge check -
+  drawbridge check --schema > drawbridge.schema.json";
+
+/// Prints the mistakes of a configuration, or what is in it.
+///
+/// # Errors
+/// When nothing can be printed.
+pub fn run(arguments: Arguments) -> Outcome {
+    if arguments.schema {
+        print(JSON_SCHEMA.trim_end())?;
+        return Ok(Exit::Ok);
+    }
+    let loaded = if arguments.file == Path::new("-") { from_stdin()? } else { load_file(&arguments.file) };
+    let exit = if loaded.is_ok() { Exit::Ok } else { Exit::Invalid };
+    print(&match (loaded, arguments.format) {
+        (Ok(config), Format::Human) => format!("{}: ok: {}", arguments.file.display(), summary(&config)),
+        (Ok(_), Format::Json) => json!({ "valid": true, "mistakes": [] }).to_string(),
+        (Err(mistakes), Format::Human) => mistakes.to_string(),
+        (Err(Mistakes(mistakes)), Format::Json) => {
+            let mistakes: Vec<_> = mistakes.iter().map(object).collect();
+            json!({ "valid": false, "mistakes": mistakes }).to_string()
+        }
+    })?;
+    Ok(exit)
+}
+
+fn from_stdin() -> Result<Result<Config, Mistakes>, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .lock()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::invalid(format!("cannot read stdin: {error}")))?;
+    Ok(load(&text, "<stdin>", Path::new(".")))
+}
+
+fn summary(config: &Config) -> String {
+    let routes = config.backends.values().map(|backend| backend.routes.iter().count()).sum();
+    [
+        counted(config.issuers.len(), "issuer"),
+        counted(config.stores.len(), "store"),
+        counted(config.backends.len(), "backend"),
+        counted(routes, "route"),
+    ]
+    .join(", ")
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+fn object(mistake: &Mistake) -> Value {
+    let Mistake { file, line, column, path, message } = mistake;
+    json!({ "file": file, "line": line, "column": column, "path": path, "message": message })
+}

@@ -1,0 +1,228 @@
+//! `drawbridge up`: the whole chain on one machine, each part a process of its own where the cloud has one.
+
+mod addresses;
+mod decisions;
+mod effective;
+mod parts;
+mod ready;
+mod report;
+mod signals;
+mod state;
+
+use std::{
+    collections::HashMap,
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use drawbridge_config::{Config, load, load_file};
+use drawbridge_keys::Kid;
+
+pub use self::{
+    addresses::{Addresses, PortError},
+    effective::{Cloud, Effective, NotRunnable, effective},
+};
+use self::{
+    decisions::DecisionLine,
+    parts::{Event, Part, Parts},
+    report::Ready,
+    signals::Signals,
+    state::State,
+};
+use crate::{
+    cli::Format,
+    exit::{Exit, Failure, Outcome},
+    output::print,
+};
+
+/// What `up` is asked for.
+#[derive(Debug)]
+pub struct Options {
+    /// The configuration, if not the default one.
+    pub config: Option<PathBuf>,
+    /// The state folder.
+    pub state: PathBuf,
+    /// The first port; 0 for any.
+    pub port: u16,
+    /// How to print.
+    pub format: Format,
+}
+
+/// Starts everything, tells when it answers, shows decisions, and ends everything when it is told to.
+///
+/// # Errors
+/// One line that says what is wrong and what to do.
+pub async fn up(options: Options) -> Outcome {
+    let start = Instant::now();
+    let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+    let config = configuration(options.config.as_deref())?;
+    let state = State::open(&options.state)?;
+    let kids = state.signing_keys(&config).await?;
+
+    let mut attempt = 0;
+    let (addresses, file, mut parts) = loop {
+        attempt += 1;
+        let addresses = Addresses::choose(options.port, config.backends.keys()).map_err(Failure::new)?;
+        let file = write_effective(&config, &addresses, &state)?;
+        let mut parts = Parts::new();
+        let started = started(&mut parts, &config, &addresses, &file, &state, &kids);
+        let started = tokio::select! {
+            started = started => started,
+            () = signals.next() => {
+                parts.stop().await;
+                return Ok(Exit::Ok);
+            }
+        };
+        match started {
+            Ok(()) => break (addresses, file, parts),
+            Err(failure) => {
+                parts.stop().await;
+                // Somebody may have taken a free port before the part that it was meant for.
+                if options.port != 0 || attempt == ATTEMPTS {
+                    return Err(failure);
+                }
+            }
+        }
+    };
+
+    let took = start.elapsed();
+    let ready = Ready { config: &config, addresses: &addresses, state: state.folder(), effective: &file, took };
+    let shown = match options.format {
+        Format::Human => print(&ready.human()),
+        Format::Json => print(&ready.json().to_string()),
+    };
+    let outcome = match shown {
+        Ok(()) => watch(&mut parts, &mut signals, options.format).await,
+        Err(failure) => Err(failure),
+    };
+    parts.stop().await;
+    outcome
+}
+
+/// Shows what happens until it is time to stop.
+async fn watch(parts: &mut Parts, signals: &mut Signals, format: Format) -> Outcome {
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut last = HashMap::new();
+    loop {
+        let event = tokio::select! {
+            () = signals.next() => return Ok(Exit::Ok),
+            event = parts.next() => event,
+        };
+        match event {
+            Some(Event::Line { part, line }) => match DecisionLine::parse(&line) {
+                Some(decision) => print(&match format {
+                    Format::Human => decision.human(colour),
+                    Format::Json => decision.json(&part).to_string(),
+                })?,
+                None => {
+                    // Where stderr is closed nobody wants to know.
+                    let _ = writeln!(io::stderr().lock(), "[{part}] {line}");
+                    last.insert(part, line);
+                }
+            },
+            Some(Event::Ended { part, status }) => return Err(ended(&part, status, last.remove(&part))),
+            None => return Err(Failure::new("every part has ended")),
+        }
+    }
+}
+
+/// Starts every part and comes when all of them answer.
+async fn started(
+    parts: &mut Parts,
+    config: &Config,
+    addresses: &Addresses,
+    file: &Path,
+    state: &State,
+    kids: &[Kid],
+) -> Result<(), Failure> {
+    for part in all_parts(config, addresses, file, state.folder()) {
+        let name = part.name.clone();
+        parts.start(part).map_err(|error| Failure::new(format!("cannot start `{name}`: {error}")))?;
+    }
+    let azure = config.backends.values().find(|backend| Cloud::of(config, backend) == Cloud::Azure);
+    let answering = ready::all_answer(addresses, kids, azure.map(|backend| &backend.name));
+    tokio::pin!(answering);
+    let mut last = HashMap::new();
+    loop {
+        tokio::select! {
+            answer = &mut answering => return answer,
+            event = parts.next() => match event {
+                Some(Event::Line { part, line }) => {
+                    last.insert(part, line);
+                }
+                Some(Event::Ended { part, status }) => return Err(ended(&part, status, last.remove(&part))),
+                None => return Err(Failure::new("every part has ended")),
+            },
+        }
+    }
+}
+
+fn ended(part: &str, status: io::Result<std::process::ExitStatus>, last: Option<String>) -> Failure {
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    let said = last.map(|line| format!(": {}", line.trim_start_matches("drawbridge: "))).unwrap_or_default();
+    Failure::new(format!("`{part}` ended unexpectedly ({status}){said}; everything else is stopped"))
+}
+
+/// The user's configuration.
+fn configuration(file: Option<&Path>) -> Result<Config, Failure> {
+    let default = Path::new("drawbridge.yaml");
+    let loaded = match file {
+        Some(file) => load_file(file),
+        None if default.is_file() => load_file(default),
+        None => load(SAMPLE, "<built-in sample>", Path::new(".")),
+    };
+    loaded.map_err(Failure::invalid)
+}
+
+fn write_effective(config: &Config, addresses: &Addresses, state: &State) -> Result<PathBuf, Failure> {
+    let effective = effective(config, addresses, &state.keys()).map_err(Failure::invalid)?;
+    for (name, text) in &effective.policies {
+        state.write(&format!("policies/{name}"), text.as_bytes())?;
+    }
+    state.write("config.json", format!("{:#}\n", effective.config).as_bytes())
+}
+
+/// Every process of the chain that `up` starts itself. The gateways start their functions.
+fn all_parts(config: &Config, addresses: &Addresses, file: &Path, state: &Path) -> Vec<Part> {
+    let environment = vec![("DRAWBRIDGE_CONFIG".to_owned(), file.display().to_string())];
+    let part = |name: &str, arguments: &[&str]| Part {
+        name: name.to_owned(),
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        environment: environment.clone(),
+    };
+    let Addresses { edge, aws, keys, azure, idp, bridge, backends } = addresses;
+    let listen = |address: &std::net::SocketAddr| address.to_string();
+
+    let mut parts = vec![
+        part("idp", &["serve", "idp", "--listen", &listen(idp), "--state", &state.display().to_string()]),
+        part("edge", &["serve", "edge", "--listen", &listen(edge), "--bridge", &listen(bridge)]),
+    ];
+    let mut bridge_part = part("edge-bridge", &["function", "edge-bridge"]);
+    bridge_part.environment.push(("DRAWBRIDGE_LISTEN".to_owned(), listen(bridge)));
+    parts.push(bridge_part);
+
+    let mut behind_aws = part("aws-gateway", &["serve", "aws-gateway", "--listen", &listen(aws), "--keys-listen", &listen(keys)]);
+    let mut behind_azure = part("azure-gateway", &["serve", "azure-gateway", "--listen", &listen(azure)]);
+    for backend in config.backends.values() {
+        let Some(address) = backends.get(&backend.name) else { continue };
+        let gateway = match Cloud::of(config, backend) {
+            Cloud::Aws => &mut behind_aws,
+            Cloud::Azure => &mut behind_azure,
+        };
+        gateway.arguments.extend(["--backend".to_owned(), format!("{}=http://{address}", backend.name)]);
+        let name = backend.name.as_str();
+        parts.push(part(name, &["serve", "backend", "--name", name, "--listen", &listen(address)]));
+    }
+    parts.extend([behind_aws, behind_azure]);
+    parts
+}
+
+/// What runs where no configuration is given.
+const SAMPLE: &str = include_str!("../../sample/drawbridge.yaml");
+
+/// How often free ports are chosen anew.
+const ATTEMPTS: u32 = 3;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use std::{io, net::SocketAddr, time::Duration};
+
+use drawbridge_keys::{BackendName, Kid};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::Addresses;
+use crate::exit::Failure;
+
+/// Comes when every part answers, by requests that nobody has to decide about.
+///
+/// `azure` is the first backend behind the Azure gateway: its handler answers for the gateway.
+///
+/// # Errors
+/// When one does not in time.
+pub async fn all_answer(
+    addresses: &Addresses,
+    kids: &[Kid],
+    azure: Option<&BackendName>,
+) -> Result<(), Failure> {
+    let Addresses { edge, aws, keys, azure: azure_gateway, idp, bridge, backends } = addresses;
+    let key = |kid: &Kid| format!("/jwks/{}/{kid}", kid.backend);
+    let mut questions = vec![
+        Question { part: "the identity provider", at: *idp, ask: get("/.well-known/openid-configuration"), expect: Some(200) },
+        Question { part: "the edge", at: *edge, ask: anything(), expect: None },
+        Question { part: "the bridge", at: *bridge, ask: get("/healthz"), expect: Some(200) },
+        Question { part: "the AWS gateway", at: *aws, ask: anything(), expect: None },
+        Question { part: "the Azure gateway", at: *azure_gateway, ask: anything(), expect: None },
+    ];
+    questions.extend(backends.values().map(|at| Question { part: "a backend", at: *at, ask: anything(), expect: None }));
+    questions.extend(kids.iter().map(|kid| Question { part: "the key endpoint", at: *keys, ask: get(&key(kid)), expect: Some(200) }));
+    questions.extend(kids.iter().filter(|kid| Some(&kid.backend) == azure).map(|kid| {
+        let ask = get(&format!("/api{}", key(kid)));
+        Question { part: "the Azure function", at: *azure_gateway, ask, expect: Some(200) }
+    }));
+
+    let mut asking = tokio::task::JoinSet::new();
+    for question in questions {
+        asking.spawn(async move {
+            timeout(LIMIT, question.answered()).await.map_err(|_| question.part)
+        });
+    }
+    while let Some(answered) = asking.join_next().await {
+        match answered {
+            Ok(Ok(())) => {}
+            Ok(Err(part)) => {
+                return Err(Failure::new(format!("{part} does not answer after {} s", LIMIT.as_secs())));
+            }
+            Err(error) => return Err(Failure::new(error)),
+        }
+    }
+    Ok(())
+}
+
+struct Question {
+    part: &'static str,
+    at: SocketAddr,
+    ask: String,
+    /// None for any answer at all.
+    expect: Option<u16>,
+}
+
+impl Question {
+    async fn answered(&self) {
+        loop {
+            match status(self.at, &self.ask).await {
+                Ok(status) if self.expect.is_none_or(|expected| expected == status) => return,
+                _ => sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
+/// The status of the answer to one request on a connection of its own.
+async fn status(at: SocketAddr, request: &str) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(at).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = [0; 12];
+    stream.read_exact(&mut line).await?;
+    let line = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix("HTTP/1.1 "));
+    line.and_then(|status| status.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+}
+
+/// `OPTIONS *` is about the server itself (RFC 9110 section 9.3.7): no route has it, so there is nothing to decide.
+fn anything() -> String {
+    "OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned()
+}
+
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The Functions host gives a handler 30 s.
+const LIMIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,126 @@
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use drawbridge_config::{Config, Store};
+use drawbridge_gate::open_directory;
+use drawbridge_keys::{KeyAlgorithm, KeyState, Kid, StoreError};
+use drawbridge_verify::KeyUse;
+
+use crate::{
+    exit::Failure,
+    files::{private_folder, write_private},
+};
+
+/// The folder of one `drawbridge up`: its keys, its effective configuration, and a lock for as long as it runs.
+#[derive(Debug)]
+pub struct State {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl State {
+    /// Makes the folder, if it is not there, and takes it for this process alone.
+    ///
+    /// # Errors
+    /// One line that says what to do.
+    pub fn open(folder: &Path) -> Result<Self, Failure> {
+        let refused = |error: io::Error| {
+            Failure::new(format!(
+                "cannot write to the state folder `{}`: {error}; name one that can be written with `--state`",
+                folder.display()
+            ))
+        };
+        private_folder(folder).map_err(refused)?;
+        let folder = folder.canonicalize().map_err(refused)?;
+        let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(refused)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(format!(
+                    "another `drawbridge up` uses the state folder `{}`: stop it, or name another folder with `--state`",
+                    folder.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
+        }
+        let state = Self { folder, _lock: lock };
+        // Private keys are not for version control.
+        state.write(".gitignore", b"*\n")?;
+        Ok(state)
+    }
+
+    /// The folder, absolute.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The directory store.
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
+    }
+
+    /// Writes a file for the owner alone.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Failure> {
+        let file = self.folder.join(name);
+        let written = file.parent().map_or(Ok(()), private_folder).and_then(|()| write_private(&file, content));
+        written.map_err(|error| {
+            Failure::new(format!(
+                "cannot write `{}`: {error}; name another state folder with `--state`",
+                file.display()
+            ))
+        })?;
+        Ok(file)
+    }
+
+    /// The current signing key of every backend, made where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or holds a key that the configuration does not allow (any more).
+    pub async fn signing_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
+        let store = open_directory(&Store::Directory(self.keys())).map_err(Failure::new)?;
+        let mut kids = Vec::new();
+        for backend in config.backends.values() {
+            let allowed = config.issuers.get(&backend.issuer).map(|issuer| issuer.algorithms).unwrap_or_default();
+            let have = match store.versions(&backend.name, KeyUse::Signing).await {
+                Ok(versions) => versions.into_iter().find(|version| version.state == KeyState::Current),
+                Err(StoreError::NotFound) => None,
+                Err(error) => return Err(self.unusable(error)),
+            };
+            let kid = match have {
+                Some(version) => {
+                    let KeyAlgorithm::Signature(algorithm) = version.algorithm else { continue };
+                    if !allowed.contains(algorithm) {
+                        return Err(Failure::new(format!(
+                            "the key of `{}` in `{}` is for {algorithm}, which its issuer may not use: remove the folder, \
+                             or name another one with `--state`",
+                            backend.name,
+                            self.folder.display()
+                        )));
+                    }
+                    version.kid
+                }
+                None => {
+                    let algorithm = allowed.iter().next().ok_or_else(|| {
+                        Failure::invalid(format!("the issuer of `{}` has no algorithm", backend.name))
+                    })?;
+                    store
+                        .create(&backend.name, KeyUse::Signing, KeyAlgorithm::Signature(algorithm))
+                        .await
+                        .map_err(|error| self.unusable(error))?
+                }
+            };
+            kids.push(kid);
+        }
+        Ok(kids)
+    }
+
+    fn unusable(&self, error: StoreError) -> Failure {
+        Failure::new(format!("the keys in `{}` cannot be used: {error}", self.keys().display()))
+    }
+}

@@ -1,0 +1,128 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn sample() -> Config {
+    load(SAMPLE, "drawbridge.yaml", Path::new(".")).unwrap()
+}
+
+fn local(config: &Config) -> Value {
+    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
+    effective(config, &addresses, Path::new("/state/keys")).unwrap().config
+}
+
+#[test]
+fn the_sample_is_valid_and_stands_in_both_clouds() {
+    let config = sample();
+    let clouds: Vec<_> =
+        config.backends.values().map(|backend| (backend.name.to_string(), Cloud::of(&config, backend))).collect();
+    assert_eq!(clouds, [("billing".to_owned(), Cloud::Azure), ("orders".to_owned(), Cloud::Aws)]);
+}
+
+#[test]
+fn what_is_elsewhere_is_replaced_and_the_rest_stays() {
+    let config = sample();
+    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
+    let effective = effective(&config, &addresses, Path::new("/state/keys")).unwrap().config;
+
+    let login = &effective["issuers"]["login"];
+    assert_eq!(login["issuer"], format!("http://{}", addresses.idp));
+    assert_eq!(login["keys"], "discovery");
+    assert_eq!(login["relax"], json!(["allow_http_on_loopback"]));
+    assert_eq!(login["audience"], json!(["https://api.example.com"]));
+    let edge = &effective["issuers"]["edge"];
+    assert_eq!(edge["issuer"], "https://edge.example.com", "only its keys are elsewhere");
+    assert_eq!(edge["keys"]["jwks"], format!("http://{}/jwks/{{backend}}/{{kid}}", addresses.keys));
+    assert_eq!(effective["stores"], json!({ "local": { "directory": "/state/keys" } }));
+    assert_eq!(effective["backends"]["orders"]["upstream"], format!("http://{}/orders", addresses.aws));
+    assert_eq!(effective["backends"]["billing"]["upstream"], format!("http://{}/billing", addresses.azure));
+    assert_eq!(effective["backends"]["orders"]["routes"][0], json!({
+        "path": "/customers/{customer}", "methods": ["GET"], "scopes": ["customers:read"],
+    }));
+}
+
+/// Loading what was written and writing it again changes nothing: no part of the configuration is lost on the way.
+#[test]
+fn the_effective_configuration_is_a_configuration() {
+    let text = r#"
+issuers:
+  login:
+    issuer: https://login.example.com
+    audience: [https://api.example.com, https://api.example.org]
+    keys: discovery
+    algorithms: [PS256]
+    types: [at+jwt, custom+jwt]
+    max_lifetime: 1h
+    skew: 5s
+    max_token_bytes: 8192
+    key_cache: { fresh: 1m, stale: 10m }
+    thumbprints: [NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs]
+    relax: [accept_untyped_tokens]
+  edge: { issuer: https://edge.example.com, jwks: "https://keys.example.com/jwks/{backend}/{kid}", algorithms: [ES384], types: [bridged+jwt] }
+stores:
+  here: { directory: keys }
+backends:
+  first:
+    issuer: edge
+    audience: urn:first
+    store: here
+    path: /one
+    lifetime: 1m
+    claims: { roles: /roles }
+    routes: [{ path: "/{*rest}", methods: [GET, POST] }]
+    context: [sub, roles]
+  second:
+    issuer: edge
+    upstream: https://second.azurewebsites.net
+    routes: []
+consumers: login
+audit: { ocsf: audit.jsonl }
+local: { aws: { authorizer: rest-token, cache_ttl: 1m }, azure: { mode: invoke } }
+"#;
+    let config = load(text, "drawbridge.yaml", Path::new(".")).unwrap();
+    let once = local(&config);
+    let again = load(&once.to_string(), "config.json", Path::new(".")).unwrap();
+    let twice = local(&again);
+    // Where a backend stands is known by its upstream's name only the first time; everything else stays as it was.
+    let without_places = |mut config: Value| {
+        for backend in config["backends"].as_object_mut().unwrap().values_mut() {
+            backend["upstream"].take();
+        }
+        config["issuers"]["login"]["issuer"].take();
+        config["issuers"]["edge"]["keys"].take();
+        config
+    };
+    assert_eq!(without_places(once.clone()), without_places(twice));
+    assert_eq!(once["issuers"]["login"]["thumbprints"], Value::Null, "the keys made here are others");
+    assert_eq!(once["issuers"]["login"]["skew"], "5s");
+    assert_eq!(once["local"]["aws"]["authorizer"], "rest-token");
+}
+
+#[test]
+fn what_cannot_run_here_says_what_to_write() {
+    let addresses = Addresses::choose(0, [].iter()).unwrap();
+    let refused = |text: &str| {
+        let config = load(text, "drawbridge.yaml", Path::new(".")).unwrap();
+        effective(&config, &addresses, Path::new("/k")).unwrap_err()
+    };
+    let without_consumers = SAMPLE.replace("consumers: login ", "# ");
+    assert_eq!(refused(&without_consumers), NotRunnable::NoConsumers);
+}
+
+#[test]
+fn the_curls_are_for_a_route_that_a_scope_opens() {
+    let config = sample();
+    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
+    let ready = Ready {
+        config: &config,
+        addresses: &addresses,
+        state: Path::new("/state"),
+        effective: Path::new("/state/config.json"),
+        took: std::time::Duration::from_millis(420),
+    };
+    let text = ready.human();
+    assert!(text.contains("ready in 0.42 s"), "{text}");
+    let allowed = format!("-u demo:demo -H 'Accept: text/plain' -d grant_type=client_credentials http://{}/token)\" http://{}/orders/customers/42\n", addresses.idp, addresses.edge);
+    assert!(text.contains(&allowed), "{text}");
+    assert!(text.contains("-u guest:guest"), "{text}");
+}

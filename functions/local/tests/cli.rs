@@ -1,0 +1,282 @@
+//! The commands as an operator runs them: what they print and how they end.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use drawbridge_config::Store;
+use drawbridge_gate::open_directory;
+use serde_json::{Value, json};
+
+fn drawbridge(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drawbridge"));
+    command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut child = drawbridge(folder).args(arguments).spawn().unwrap();
+    // A command that does not read its input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{output:?}"))
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder with a configuration of one backend whose keys are in a directory, and a first key.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("drawbridge.yaml"), CONFIG).unwrap();
+    let created = run(folder.path(), &["keys", "create", "--config", "drawbridge.yaml", "--backend", "orders"], b"");
+    assert_eq!(code(&created), 0, "{created:?}");
+    folder
+}
+
+/// A bridged token for `orders` with some claims changed.
+fn token(folder: &Path, changes: &Value) -> String {
+    let store = open_directory(&Store::Directory(folder.join("keys"))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let signer = store.signer(&"orders".parse().unwrap()).await.unwrap();
+        let header = json!({ "alg": signer.algorithm().name(), "typ": "bridged+jwt", "kid": signer.kid().to_string() });
+        let mut claims = json!({
+            "iss": "https://edge.example.com", "aud": "orders", "sub": "alice", "client_id": "partner", "jti": "1",
+            "iat": NOW, "exp": NOW + 120, "scope": "customers:read", "roles": ["sales"],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let input = format!("{}.{}", encode(&header), encode(&claims));
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signer.sign(input.as_bytes()).await.unwrap()))
+    })
+}
+
+fn request(id: &Value, target: &str, token: &str) -> String {
+    let headers = json!({ "authorization": [format!("Bearer {token}")] });
+    json!({ "id": id, "method": "GET", "uri": target, "headers": headers, "source_ip": "192.0.2.1", "client_certificate": null })
+        .to_string()
+}
+
+const DECIDE: [&str; 5] = ["decide", "--config", "drawbridge.yaml", "--at", "1767225600"];
+const NOW: i64 = 1_767_225_600;
+
+#[test]
+fn decide_answers_every_line_in_order_and_nothing_stops_it() {
+    let folder = folder();
+    let right = token(folder.path(), &json!({}));
+    let lines = [
+        (request(&json!(1), "/customers/42", &right), "1", "allowed"),
+        (request(&json!("b"), "/nowhere", &right), "\"b\"", "route.unknown"),
+        ("this is no request".to_owned(), "null", "request.malformed"),
+        (r#"{"id":"c"}"#.to_owned(), "\"c\"", "request.malformed"),
+        (request(&json!(2), "/customers/42", &token(folder.path(), &json!({ "exp": NOW - 60, "iat": NOW - 90 }))), "2", "token.expired"),
+        (request(&json!(3), "/customers/42", &token(folder.path(), &json!({ "aud": "billing" }))), "3", "token.audience_mismatch"),
+        (request(&json!(4), "/customers/42", &token(folder.path(), &json!({ "scope": "" }))), "4", "scope.missing"),
+        (format!("{{\"id\":5,\"x\":\"{}\"}}", "x".repeat(2 << 20)), "null", "request.malformed"),
+        (String::new(), "null", "request.malformed"),
+        (request(&json!(6), "/customers/42", &right), "6", "allowed"),
+    ];
+    let input = lines.iter().map(|(line, ..)| format!("{line}\n")).collect::<String>();
+    let output = run(folder.path(), &DECIDE, input.as_bytes());
+    assert_eq!(code(&output), 2, "{}", err(&output));
+    let text = out(&output);
+    let answers: Vec<_> = text.lines().collect();
+    assert_eq!(answers.len(), lines.len(), "{text}");
+    for ((_, id, reason), answer) in lines.iter().zip(answers) {
+        assert!(answer.starts_with(&format!("{{\"id\":{id},")), "{answer}");
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        assert_eq!(answer["reason"], *reason, "{answer}");
+        assert_eq!(answer["decision"] == "allow", *reason == "allowed", "{answer}");
+        if *reason == "allowed" {
+            assert_eq!(answer["status"], 200);
+            assert_eq!(answer["principal"], "alice");
+            assert_eq!(answer["issuer"], "https://edge.example.com");
+            assert_eq!(answer["context"], json!({ "sub": "alice", "roles": "[\"sales\"]" }));
+            assert!(answer["kid"].as_str().unwrap().starts_with("orders.sig."));
+        }
+    }
+}
+
+#[test]
+fn decide_answers_a_line_before_it_needs_the_next() {
+    let folder = folder();
+    let mut child = drawbridge(folder.path()).args(DECIDE).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    let right = token(folder.path(), &json!({}));
+    for id in 0..3 {
+        writeln!(stdin, "{}", request(&json!(id), "/customers/42", &right)).unwrap();
+        let answer: Value = serde_json::from_str(&stdout.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&answer["id"], &answer["decision"]), (&json!(id), &json!("allow")));
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn decide_without_a_usable_configuration_ends_with_3() {
+    let folder = folder();
+    std::fs::write(folder.path().join("broken.yaml"), "issuers: 3\n").unwrap();
+    let two = CONFIG.replace("backends:\n", "backends:\n  billing: { issuer: edge, routes: [] }\n");
+    std::fs::write(folder.path().join("two.yaml"), two).unwrap();
+    let table: [(&[&str], &str); 6] = [
+        (&["decide"], "--config"),
+        (&["decide", "--config", "missing.yaml"], "missing.yaml"),
+        (&["decide", "--config", "broken.yaml"], "broken.yaml:1:"),
+        (&["decide", "--config", "drawbridge.yaml", "--backend", "nobody"], "`orders`"),
+        (&["decide", "--config", "two.yaml"], "`billing`, `orders`"),
+        (&["decide", "--config", "drawbridge.yaml", "--at", "soon"], "--at"),
+    ];
+    for (arguments, said) in table {
+        let output = run(folder.path(), arguments, b"");
+        assert_eq!(code(&output), 3, "{arguments:?}: {output:?}");
+        assert!(err(&output).contains(said), "{arguments:?}: {}", err(&output));
+    }
+    assert_eq!(code(&run(folder.path(), &DECIDE, b"")), 0, "nothing was denied");
+}
+
+#[test]
+fn check_lists_every_mistake_or_says_what_is_there() {
+    let folder = folder();
+    std::fs::write(folder.path().join("broken.yaml"), CONFIG.replace("ES256", "HS256").replace("audit:", "audits:")).unwrap();
+
+    let valid = run(folder.path(), &["check"], b"");
+    assert_eq!(code(&valid), 0);
+    assert_eq!(out(&valid), "drawbridge.yaml: ok: 1 issuer, 1 store, 1 backend, 1 route\n");
+    let valid = run(folder.path(), &["check", "--format", "json"], b"");
+    assert_eq!(serde_json::from_str::<Value>(&out(&valid)).unwrap(), json!({ "valid": true, "mistakes": [] }));
+    let valid = run(folder.path(), &["check", "-"], CONFIG.as_bytes());
+    assert_eq!(code(&valid), 0, "{valid:?}");
+
+    let broken = run(folder.path(), &["check", "broken.yaml"], b"");
+    assert_eq!(code(&broken), 3);
+    let text = out(&broken);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.lines().all(|line| line.starts_with("broken.yaml:")), "{text}");
+    let broken = run(folder.path(), &["check", "--format", "json", "broken.yaml"], b"");
+    assert_eq!(code(&broken), 3);
+    let list: Value = serde_json::from_str(&out(&broken)).unwrap();
+    assert_eq!(list["valid"], false);
+    for mistake in list["mistakes"].as_array().unwrap() {
+        assert!(mistake["line"].as_u64().unwrap() > 0 && mistake["column"].as_u64().unwrap() > 0, "{mistake}");
+        assert_eq!(mistake["file"], "broken.yaml");
+        assert!(!mistake["message"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(code(&run(folder.path(), &["check", "missing.yaml"], b"")), 3);
+
+    let schema = run(folder.path(), &["check", "--schema"], b"");
+    assert_eq!(code(&schema), 0);
+    assert!(serde_json::from_str::<Value>(&out(&schema)).unwrap().is_object());
+}
+
+#[test]
+fn keys_are_made_rotated_shown_and_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = |arguments: &[&str]| {
+        let all = [&["keys"], arguments, &["--directory", "store", "--format", "json"]].concat();
+        let output = run(folder.path(), &all, b"");
+        (code(&output), serde_json::from_str::<Value>(&out(&output)).unwrap_or_default(), err(&output))
+    };
+    assert_eq!(keys(&["list"]).1, json!([]));
+    let (exit, created, _) = keys(&["create", "--backend", "orders", "--alg", "EdDSA"]);
+    assert_eq!(exit, 0);
+    let first = created["kid"].as_str().unwrap().to_owned();
+    let (exit, _, said) = keys(&["create", "--backend", "orders"]);
+    assert_eq!(exit, 1, "there is one already");
+    assert!(said.contains("rotate"), "{said}");
+
+    let (exit, rotated, _) = keys(&["rotate", "--backend", "orders"]);
+    assert_eq!(exit, 0);
+    let second = rotated["kid"].as_str().unwrap().to_owned();
+    assert_ne!(first, second);
+    let states = |list: &Value| -> Vec<(String, String)> {
+        let text = |version: &Value, name: &str| version[name].as_str().unwrap().to_owned();
+        list.as_array().unwrap().iter().map(|version| (text(version, "kid"), text(version, "state"))).collect()
+    };
+    let (_, list, _) = keys(&["list", "--backend", "orders", "--use", "sig"]);
+    assert_eq!(states(&list), [(second.clone(), "current".to_owned()), (first.clone(), "previous".to_owned())]);
+    assert_eq!(list[0]["alg"], "EdDSA");
+
+    let (exit, shown, _) = keys(&["show", &first]);
+    assert_eq!((exit, &shown["kid"], &shown["d"]), (0, &json!(first), &Value::Null));
+    assert_eq!(keys(&["revoke", &second]).0, 1, "the current version is in use");
+    assert_eq!(keys(&["revoke", &first]).0, 0);
+    assert_eq!(keys(&["show", &first]).0, 1, "it is published no more");
+    assert_eq!(keys(&["rotate", "--backend", "billing"]).0, 1, "there is nothing to rotate");
+}
+
+#[test]
+fn keys_with_wrong_arguments_end_with_3() {
+    let folder = folder();
+    let table: [&[&str]; 9] = [
+        &["keys"],
+        &["keys", "list"],
+        &["keys", "list", "--directory", "a", "--config", "drawbridge.yaml"],
+        &["keys", "list", "--config", "missing.yaml"],
+        &["keys", "list", "--config", "drawbridge.yaml", "--store", "nowhere"],
+        &["keys", "create", "--directory", "a", "--backend", "Not A Name"],
+        &["keys", "create", "--directory", "a", "--backend", "orders", "--alg", "HS256"],
+        &["keys", "show", "--directory", "a", "../../etc/passwd"],
+        &["keys", "revoke", "--directory", "a", "orders.sig"],
+    ];
+    for arguments in table {
+        let output = run(folder.path(), arguments, b"");
+        assert_eq!(code(&output), 3, "{arguments:?}: {output:?}");
+        assert!(!err(&output).is_empty());
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors_and_usage_errors_are_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: [(&[&str], i32); 8] = [
+        (&["--version"], 0),
+        (&["--help"], 0),
+        (&["decide", "--help"], 0),
+        (&["serve", "--help"], 0),
+        (&["function", "--help"], 0),
+        (&[], 3),
+        (&["nonsense"], 3),
+        (&["check", "--nonsense"], 3),
+    ];
+    for (arguments, expected) in table {
+        assert_eq!(code(&run(folder.path(), arguments, b"")), expected, "{arguments:?}");
+    }
+    let version = out(&run(folder.path(), &["--version"], b""));
+    assert_eq!(version.trim(), concat!("drawbridge ", env!("CARGO_PKG_VERSION")));
+}
+
+const CONFIG: &str = "\
+issuers:
+  edge:
+    issuer: https://edge.example.com
+    keys: { store: local }
+    algorithms: [ES256]
+    types: [bridged+jwt]
+    max_lifetime: 5m
+stores:
+  local: { directory: keys }
+backends:
+  orders:
+    issuer: edge
+    store: local
+    claims: { roles: /roles }
+    context: [sub, roles]
+    routes:
+      - { path: \"/customers/{customer}\", methods: [GET], scopes: [\"customers:read\"] }
+audit: { ocsf: stdout }
+";
