@@ -1,17 +1,25 @@
-//! Which key a kid names: the kid grammar, where public keys come from, the caching resolver, and where private keys live.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod directory;
 mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod directory;
+mod discovery;
+mod freshness;
+mod http;
 mod jwks;
 mod kid;
+mod pair;
 mod private;
 mod resolver;
 mod source;
 mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use jwks::{HttpClient, JwksUrl, Discovery, RemoteError};
+pub use discovery::Discovery;
+pub use http::{HttpClient, RemoteError};
+pub use jwks::JwksUrl;
 pub use kid::{BackendName, Kid, KidError, Version};
 pub use private::{KeyAlgorithm, PrivateJwk};
 pub use resolver::{KeyLimits, ResolveError, Resolver};

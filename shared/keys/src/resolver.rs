@@ -1,9 +1,27 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use arc_swap::ArcSwap;
 use drawbridge_verify::{Algorithms, PublicKey, Thumbprint};
 use thiserror::Error;
+use tokio::time::Instant;
 
+use self::{
+    admission::Admission,
+    cold::{Cold, Flight, Landed},
+    flight::{Class, Departure, Pools},
+    table::Table,
+};
 use crate::{BackendName, KeySource};
+
+mod admission;
+mod budget;
+mod cold;
+mod flight;
+mod table;
 
 /// Bounds of one resolver. The defaults are those of the documentation.
 #[derive(Clone, Debug)]
@@ -45,9 +63,10 @@ impl Default for KeyLimits {
 }
 
 /// The caching resolver of one (issuer, backend): bounded, single-flight, budgeted, fails closed.
-pub struct Resolver {
-    _private: (),
-}
+///
+/// What it promises, with the numbers, is in the documentation of this crate. A resolver belongs to one issuer and, where keys
+/// are per backend, to one backend: nothing in it is shared, so that a kid of one issuer never finds a key of another.
+pub struct Resolver(Arc<Shared>);
 
 /// Why there is no key to verify with.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,6 +86,25 @@ pub enum ResolveError {
     Unavailable(String),
 }
 
+struct Shared {
+    source: Arc<dyn KeySource>,
+    whole_sets: bool,
+    admission: Admission,
+    limits: KeyLimits,
+    /// What every decision reads: one atomic load, no lock, no write. Replaced whole, under the lock of `cold`.
+    table: ArcSwap<Table>,
+    /// What only a miss, a refresh or a revocation touches. Never held across I/O.
+    cold: Mutex<Cold>,
+    pools: Pools,
+}
+
+/// What a kid without a fresh key costs.
+enum Ticket {
+    Answered(Result<Arc<PublicKey>, ResolveError>),
+    Waiting(Flight),
+    Departing(Departure),
+}
+
 impl Resolver {
     /// `own`: kids are ours and must be `<own>.sig.<version>`; otherwise they are opaque.
     /// `pinned`: where not empty, only keys of these thumbprints are used.
@@ -78,19 +116,120 @@ impl Resolver {
         pinned: Vec<Thumbprint>,
         limits: KeyLimits,
     ) -> Self {
-        let _ = (source, own, algorithms, without_alg, pinned, limits);
-        todo!()
+        Self(Arc::new(Shared {
+            whole_sets: source.reads_whole_sets(),
+            source,
+            admission: Admission { own, algorithms, without_alg, pinned },
+            table: ArcSwap::default(),
+            cold: Mutex::new(Cold::new(&limits)),
+            pools: Pools::new(limits.concurrent),
+            limits,
+        }))
     }
 
     /// The key of a kid that passed the kid grammar. `peer` is who asked, for its fair share of fetches.
     ///
+    /// Must be called on a Tokio runtime: fetches run as tasks of their own, so that one that is under way goes on when the
+    /// request that asked for it goes away.
+    ///
     /// # Errors
     /// [`ResolveError`].
     pub async fn resolve(&self, kid: &str, peer: Option<IpAddr>) -> Result<Arc<PublicKey>, ResolveError> {
-        let _ = (kid, peer);
-        todo!()
+        let now = Instant::now();
+        if let Some(key) = self.0.fresh(kid, now) {
+            return key;
+        }
+        let ticket = {
+            let mut cold = self.0.cold();
+            self.0.ask(&mut cold, kid, peer, now)
+        };
+        let flight = match ticket {
+            Ticket::Answered(answer) => return answer,
+            Ticket::Waiting(flight) => flight,
+            Ticket::Departing(departure) => departure.depart(),
+        };
+        let landed = flight.landed().await;
+        match landed {
+            Landed::Answered(table) => table.get(kid).map_or(Err(ResolveError::Unknown), |entry| entry.key()),
+            Landed::Failed(why) => {
+                let table = self.0.table.load();
+                match table.get(kid) {
+                    Some(entry) if Instant::now() < entry.stale_at => entry.key(),
+                    _ => Err(ResolveError::Unavailable(why.to_string())),
+                }
+            }
+        }
     }
 
-    /// Forgets a key at once and refuses it from now on.
-    pub fn revoke(&self, kid: &str) { let _ = kid; todo!() }
+    /// Forgets a key at once and refuses it from now on, for the life of this resolver.
+    pub fn revoke(&self, kid: &str) {
+        let mut cold = self.0.cold();
+        cold.revoked.insert(kid.into());
+        self.0.table.store(Arc::new(self.0.table.load().without(kid)));
+    }
+}
+
+impl Shared {
+    /// The hot path. A kid that is in the table has passed every check that needs no key.
+    fn fresh(self: &Arc<Self>, kid: &str, now: Instant) -> Option<Result<Arc<PublicKey>, ResolveError>> {
+        let table = self.table.load();
+        let entry = table.get(kid).filter(|entry| now < entry.fresh_until)?;
+        if now >= entry.refresh_at && entry.claim_refresh() {
+            self.refresh_ahead(kid);
+        }
+        Some(entry.key())
+    }
+
+    /// Starts a fetch in the background, for a key that is still fresh but will not be for long.
+    fn refresh_ahead(self: &Arc<Self>, kid: &str) {
+        let departure = {
+            let mut cold = self.cold();
+            let under_way = cold.flight(self.flight_of(kid)).is_some();
+            (!under_way).then(|| self.take_off(&mut cold, kid, Class::Known))
+        };
+        if let Some(departure) = departure {
+            departure.depart();
+        }
+    }
+
+    /// Decides what a kid costs: nothing, waiting for a fetch under way, or a new fetch.
+    fn ask(self: &Arc<Self>, cold: &mut Cold, kid: &str, peer: Option<IpAddr>, now: Instant) -> Ticket {
+        if cold.revoked.contains(kid) {
+            return Ticket::Answered(Err(ResolveError::Unknown));
+        }
+        let name = self.flight_of(kid);
+        if let Some(entry) = self.table.load().get(kid) {
+            if now < entry.fresh_until {
+                return Ticket::Answered(entry.key());
+            }
+            // Past its freshness a key is used only while its source fails, which the last attempt must have shown just now.
+            let flight = cold.flight(name);
+            if entry.failed && (now < entry.refresh_at || flight.is_some()) {
+                return Ticket::Answered(entry.stale_key(now));
+            }
+            return match flight {
+                Some(flight) => Ticket::Waiting(flight),
+                None => Ticket::Departing(self.take_off(cold, kid, Class::Known)),
+            };
+        }
+        if let Err(refused) = self.admission.name(kid).and_then(|()| cold.remembered(name, now)) {
+            return Ticket::Answered(Err(refused));
+        }
+        if let Some(flight) = cold.flight(name) {
+            return Ticket::Waiting(flight);
+        }
+        if let Err(refused) = cold.budget.spend(peer) {
+            return Ticket::Answered(Err(ResolveError::Unavailable(refused.to_owned())));
+        }
+        Ticket::Departing(self.take_off(cold, kid, Class::New))
+    }
+
+    /// One fetch for each kid; one for all of them where the source reads whole sets. The empty text is no kid.
+    fn flight_of<'k>(&self, kid: &'k str) -> &'k str {
+        if self.whole_sets { "" } else { kid }
+    }
+
+    fn cold(&self) -> MutexGuard<'_, Cold> {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

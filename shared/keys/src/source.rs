@@ -4,13 +4,21 @@ use async_trait::async_trait;
 use drawbridge_verify::PublicJwk;
 use thiserror::Error;
 
-use crate::KeyStore;
+use crate::{Kid, KeyStore, StoreError};
 
 /// Where a verifier gets public keys of one issuer (and, where keys are per backend, of one backend).
 #[async_trait]
 pub trait KeySource: Send + Sync {
     /// Fetches the key that `kid` names. A source that reads whole sets returns the whole set.
+    ///
+    /// # Errors
+    /// [`SourceError`]. A source that reads whole sets has no `NotFound`: no set is a failure, never "no keys".
     async fn fetch(&self, kid: &str) -> Result<Fetched, SourceError>;
+
+    /// Whether [`fetch`](Self::fetch) answers every kid with the same whole set, so that one fetch answers for all kids.
+    fn reads_whole_sets(&self) -> bool {
+        false
+    }
 }
 
 /// What a source answered.
@@ -42,5 +50,13 @@ pub struct StoreSource(pub Arc<dyn KeyStore>);
 
 #[async_trait]
 impl KeySource for StoreSource {
-    async fn fetch(&self, kid: &str) -> Result<Fetched, SourceError> { let _ = kid; todo!() }
+    async fn fetch(&self, kid: &str) -> Result<Fetched, SourceError> {
+        let kid: Kid = kid.parse().map_err(|_| SourceError::NotFound)?;
+        match self.0.public(&kid).await {
+            Ok(key) => Ok(Fetched { keys: vec![key], max_age: None }),
+            Err(StoreError::NotFound) => Err(SourceError::NotFound),
+            Err(StoreError::Malformed(what)) => Err(SourceError::Refused(what)),
+            Err(error) => Err(SourceError::Unavailable(error.to_string())),
+        }
+    }
 }

@@ -7,6 +7,20 @@ use thiserror::Error;
 use crate::{BackendName, KeyAlgorithm, Kid};
 
 /// Where private keys live.
+///
+/// What it asks of a store is what the native stores have, so that a kid is one native look-up and needs no table:
+///
+/// | | versions are | signing | withdrawing |
+/// | --- | --- | --- | --- |
+/// | directory | files | in this process | renames a file |
+/// | Secrets Manager | secret versions | in this process | removes the staging labels |
+/// | KMS | keys behind an alias | in KMS | disables the key |
+/// | Key Vault keys, secrets | key or secret versions | in the vault, in this process | disables the version |
+///
+/// A private key need not leave its store: [`Signer`] is what a caller gets. Nothing is cached here; callers that cannot pay for
+/// a read each time keep a [`Signer`] for a bounded time, and public keys in a [`Resolver`](crate::Resolver).
+///
+/// The laws of an implementation are a test-suite, `conformance::holds`, behind the feature `conformance`.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// The public half of a published version, named by its kid, with `use` and `alg`. Retired and revoked versions,
@@ -14,15 +28,22 @@ pub trait KeyStore: Send + Sync {
     async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError>;
     /// The current signing key of a backend.
     async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError>;
-    /// Every version that the store still knows, newest first.
+    /// Every version that the store still knows, newest first. None for a backend without keys.
     async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError>;
     /// Every backend that has keys, in order.
     async fn backends(&self) -> Result<Vec<BackendName>, StoreError>;
     /// Makes the first key of a backend and use. `Exists` when there is one.
-    async fn create(&self, backend: &BackendName, key_use: KeyUse, algorithm: KeyAlgorithm) -> Result<Kid, StoreError>;
-    /// Makes a new current version; the previous one stays published. `NotFound` when there is nothing to rotate.
+    async fn create(
+        &self,
+        backend: &BackendName,
+        key_use: KeyUse,
+        algorithm: KeyAlgorithm,
+    ) -> Result<Kid, StoreError>;
+    /// Makes a new current version of the same algorithm; the previous one stays published. `NotFound` when there is nothing to
+    /// rotate.
     async fn rotate(&self, backend: &BackendName, key_use: KeyUse) -> Result<Kid, StoreError>;
-    /// Withdraws a version at once. The current version cannot be revoked without a rotation first (`InUse`).
+    /// Withdraws a version at once. The current version cannot be revoked without a rotation first (`InUse`). Doing it again is
+    /// fine; `NotFound` for a version that never was.
     async fn revoke(&self, kid: &Kid) -> Result<(), StoreError>;
 }
 
@@ -33,7 +54,7 @@ pub trait Signer: Send + Sync {
     fn kid(&self) -> &Kid;
     /// Its one algorithm.
     fn algorithm(&self) -> Algorithm;
-    /// The JWS signature over `input`.
+    /// The JWS signature over `input` (RFC 7515 section 5.1): for ECDSA r and s at fixed length, never DER.
     async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, StoreError>;
 }
 

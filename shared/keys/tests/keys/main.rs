@@ -1,0 +1,10 @@
+//! What the crate promises, one file for each part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod attacks;
+mod directory;
+mod discovery;
+mod http;
+mod private;
+mod resolver;
+mod support;
