@@ -143,6 +143,10 @@ impl Gate {
         let found = self.routes.find(request.method, path)?;
         event.route = Some(&found.route.template);
         found.authorize(claims)?;
+        if found.route.policy {
+            // Nothing evaluates policies yet: what one would have to permit is denied.
+            return Err(Reason::PolicyError.into());
+        }
         let context = context::context(claims, &self.context)?;
         Ok((found, context))
     }
