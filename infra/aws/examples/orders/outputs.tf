@@ -1,0 +1,9 @@
+output "upstream" {
+  description = "What to write at `backends.*.upstream` of the edge's drawbridge.yaml."
+  value       = var.gateway == "http" ? module.http_api[0].url : module.rest_api[0].url
+}
+
+output "jwks" {
+  description = "What to write at `issuers.*.keys.jwks`."
+  value       = module.jwks.url_template
+}

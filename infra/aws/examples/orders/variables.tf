@@ -1,0 +1,62 @@
+variable "region" {
+  description = "AWS region."
+  type        = string
+  default     = "eu-west-1"
+}
+
+variable "backend" {
+  description = "The backend to put behind Drawbridge; one of `backends` in the configuration."
+  type        = string
+  default     = "orders"
+}
+
+variable "config_file" {
+  description = "drawbridge.yaml as JSON."
+  type        = string
+  validation {
+    condition     = endswith(var.config_file, ".json")
+    error_message = "config_file must be JSON, as Terraform reads no comments or anchors of YAML; drawbridge reads either."
+  }
+}
+
+variable "upstream_url" {
+  description = "The backend's base URL, behind the gateway."
+  type        = string
+}
+
+variable "gateway" {
+  description = "http (HTTP API) or rest (REST API behind WAF)."
+  type        = string
+  default     = "http"
+  validation {
+    condition     = contains(["http", "rest"], var.gateway)
+    error_message = "gateway must be http or rest."
+  }
+}
+
+variable "packages" {
+  description = "Zips of the functions, as `cargo lambda build --profile deploy --arm64 --output-format zip` writes them."
+  type = object({
+    authorizer = optional(string, "../../../../target/lambda/aws-authorizer/bootstrap.zip")
+    jwks       = optional(string, "../../../../target/lambda/aws-jwks/bootstrap.zip")
+    rotation   = optional(string, "../../../../target/lambda/aws-rotation/bootstrap.zip")
+  })
+  default = {}
+}
+
+variable "cache_ttl_seconds" {
+  description = "How long API Gateway remembers a decision."
+  type        = number
+  default     = 0
+}
+
+variable "domain" {
+  description = "A domain of one's own for the HTTP API, with mutual TLS where truststore_uri is given."
+  type = object({
+    name               = string
+    certificate_arn    = string
+    truststore_uri     = optional(string)
+    truststore_version = optional(string)
+  })
+  default = null
+}

@@ -1,0 +1,14 @@
+output "url_template" {
+  description = "What to write at `issuers.*.keys.jwks` of drawbridge.yaml."
+  value       = "${aws_apigatewayv2_api.this.api_endpoint}/jwks/{backend}/{kid}"
+}
+
+output "function_name" {
+  description = "Name of the function, for alarms."
+  value       = module.function.name
+}
+
+output "log_group_name" {
+  description = "Log group of the function."
+  value       = module.function.log_group_name
+}

@@ -1,0 +1,37 @@
+mock_provider "aws" {
+  source = "../mocks"
+}
+
+variables {
+  name            = "drawbridge"
+  stage_arns      = { orders = "arn:aws:apigateway:eu-west-1::/restapis/mock/stages/prod" }
+  log_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+}
+
+run "a_rate_and_the_managed_rules" {
+  command = plan
+  assert {
+    condition     = length(aws_wafv2_web_acl.this.rule) == 4
+    error_message = "there should be a rate rule and three managed groups"
+  }
+  assert {
+    condition     = length(aws_wafv2_web_acl_association.this) == 1
+    error_message = "the stage should be protected"
+  }
+  assert {
+    condition     = contains(flatten([for field in aws_wafv2_web_acl_logging_configuration.this.redacted_fields : [for header in field.single_header : header.name]]), "authorization")
+    error_message = "tokens should not be logged"
+  }
+}
+
+run "an_http_api_stage" {
+  command = plan
+  variables { stage_arns = { orders = "arn:aws:apigateway:eu-west-1::/apis/mock/stages/prod" } }
+  expect_failures = [var.stage_arns]
+}
+
+run "a_rate_that_waf_does_not_take" {
+  command = plan
+  variables { requests_per_five_minutes = 10 }
+  expect_failures = [var.requests_per_five_minutes]
+}
