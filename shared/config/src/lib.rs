@@ -1,13 +1,21 @@
 //! `drawbridge.yaml`: one file for the edge, the gates and the key endpoint. Every mistake at once, with its place and the mend.
 #![forbid(unsafe_code)]
 
+mod backend;
 mod diagnostics;
+mod issuer;
 mod load;
+mod local;
 mod schema;
+mod secrets;
+mod store;
 mod tree;
 mod types;
+mod values;
+mod whole;
+mod yaml;
 
 pub use diagnostics::{Mistake, Mistakes};
-pub use load::{load, load_file, load_from_environment, Environment, ProcessEnvironment};
+pub use load::{Environment, ProcessEnvironment, load, load_file, load_from_environment};
 pub use schema::JSON_SCHEMA;
 pub use types::*;

@@ -1,6 +1,22 @@
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
-use crate::{Config, Mistakes};
+use crate::{
+    Audit, Config, Local, Mistakes,
+    backend::backend,
+    diagnostics::{Report, Reported},
+    issuer::issuer,
+    local::{audit, local},
+    secrets,
+    store::store,
+    tree::{fields, named},
+    values::{name, reference},
+    whole::reconcile,
+    yaml,
+};
 
 /// Reads environment variables; tests bring their own.
 pub trait Environment {
@@ -18,13 +34,20 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// Parses and checks a document. Paths in it are relative to `folder`.
+/// `DRAWBRIDGE_CONFIG`: names a file or holds the document; `./drawbridge.yaml` when not set.
+///
+/// It is the document where it begins with `{` or has a line break. Paths in it are then relative to the working directory.
 ///
 /// # Errors
-/// Every mistake in it.
-pub fn load(text: &str, file: &str, folder: &Path) -> Result<Config, Mistakes> {
-    let _ = (text, file, folder);
-    todo!()
+/// As [`load_file`].
+pub fn load_from_environment(environment: &dyn Environment) -> Result<Config, Mistakes> {
+    match environment.var(VARIABLE) {
+        None => load_file(Path::new("drawbridge.yaml")),
+        Some(text) if text.trim_start().starts_with('{') || text.contains('\n') => {
+            load(&text, &format!("<{VARIABLE}>"), Path::new("."))
+        }
+        Some(file) => load_file(Path::new(&file)),
+    }
 }
 
 /// Reads, parses and checks a file.
@@ -32,15 +55,77 @@ pub fn load(text: &str, file: &str, folder: &Path) -> Result<Config, Mistakes> {
 /// # Errors
 /// As [`load`]; also when the file cannot be read.
 pub fn load_file(file: &Path) -> Result<Config, Mistakes> {
-    let _ = file;
-    todo!()
+    let name = file.display().to_string();
+    let text = read(file).map_err(|error| {
+        let report = Report::new(&name);
+        report.whole(format!(
+            "cannot be read: {error}; name another file, or hold the document, in `{VARIABLE}`"
+        ));
+        report.into_mistakes()
+    })?;
+    load(&text, &name, file.parent().unwrap_or(Path::new("")))
 }
 
-/// `DRAWBRIDGE_CONFIG`: names a file or holds the document; `./drawbridge.yaml` when not set.
+/// Parses and checks a document. Paths in it are relative to `folder`.
 ///
 /// # Errors
-/// As [`load_file`].
-pub fn load_from_environment(environment: &dyn Environment) -> Result<Config, Mistakes> {
-    let _ = environment;
-    todo!()
+/// Every mistake in it.
+pub fn load(text: &str, file: &str, folder: &Path) -> Result<Config, Mistakes> {
+    let report = Report::new(file);
+    match document(text, folder, &report) {
+        Ok(config) if report.is_empty() => Ok(config),
+        _ => Err(report.into_mistakes()),
+    }
 }
+
+fn document(text: &str, folder: &Path, report: &Report) -> Result<Config, Reported> {
+    let root = &yaml::parse(text, report)?;
+    secrets::refuse(root, report)?;
+    fields(root, report, |file| {
+        let issuers = file.required(
+            "issuers",
+            "who signs tokens, as in the documentation",
+            named(|key, node, report| both(name(key, &node.place, report), issuer(node, root, report))),
+        );
+        let stores = file.or(
+            "stores",
+            Default::default(),
+            named(|key, node, report| both(name(key, &node.place, report), store(node, folder, report))),
+        );
+        let backends = file.required(
+            "backends",
+            "the applications behind the gateways",
+            named(|key, node, report| {
+                let backend = backend(key, node, root, folder, report)?;
+                Ok((backend.name.clone(), backend))
+            }),
+        );
+        let consumers = file.optional("consumers", |node, report| reference(node, "issuers", root, report));
+        let audit = file.or("audit", Audit::OcsfStdout, |node, report| audit(node, folder, report));
+        let local = file.or("local", Local::default(), local);
+        let mut config = Config {
+            issuers: issuers.unwrap_or_default(),
+            stores: stores.unwrap_or_default(),
+            backends: backends.unwrap_or_default(),
+            consumers: consumers.unwrap_or_default(),
+            audit: audit.unwrap_or(Audit::OcsfStdout),
+            local: local.unwrap_or_default(),
+        };
+        reconcile(&mut config, root, report);
+        Ok(config)
+    })
+}
+
+fn both<A, B>(a: Result<A, Reported>, b: Result<B, Reported>) -> Result<(A, B), Reported> {
+    Ok((a?, b?))
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    // One byte more than allowed, so that too much is seen to be too much.
+    let limit = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(file)?.take(limit).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+const VARIABLE: &str = "DRAWBRIDGE_CONFIG";

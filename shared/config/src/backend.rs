@@ -1,0 +1,220 @@
+//! `backends`: the applications, each with its own keys, routes and policies.
+
+use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
+
+use drawbridge_policy::{Route, Routes};
+
+use crate::{
+    Backend, Encryption, PolicyFile,
+    diagnostics::{Report, Reported, list, quote},
+    issuer::{MAX_BRIDGED_LIFETIME, MIN_LIFETIME},
+    tree::{Fields, Node, boolean, distinct, fields, items, meant_one, named, word},
+    values::{self, address, backend_name, duration, is_token, pointer, reference, text},
+};
+
+pub(crate) fn backend(
+    name: &str,
+    node: &Node,
+    root: &Node,
+    folder: &Path,
+    report: &Report,
+) -> Result<Backend, Reported> {
+    let name = backend_name(name, &node.place, report);
+    fields(node, report, |backend| {
+        let issuer = backend.required(
+            "issuer",
+            "the one of the `issuers` whose tokens its gate accepts",
+            |node, report| reference(node, "issuers", root, report),
+        );
+        let audience = backend.optional("audience", values::word);
+        let store = backend.optional("store", |node, report| reference(node, "stores", root, report));
+        let upstream = backend.optional("upstream", address);
+        let path = backend.optional("path", path_prefix);
+        let lifetime =
+            backend.or("lifetime", DEFAULT_LIFETIME, duration(MIN_LIFETIME..=MAX_BRIDGED_LIFETIME));
+        let claims = backend.or("claims", BTreeMap::new(), named(claim));
+        let routes =
+            backend.required("routes", "what may be asked of it; `routes: []` lets nothing through", routes);
+        let policy = backend.or("policy", Vec::new(), |node, report| policies(node, folder, report));
+        let mapped = || node.field("claims").into_iter().flat_map(Node::names);
+        let context =
+            backend.or("context", vec!["sub".to_owned()], |node, report| context(node, mapped(), report));
+        let encryption = backend.or("encryption", Encryption::default(), word(&ENCRYPTION));
+        let used = routes.as_ref().map_or(Ok(()), |routes| policies_are_used(backend, routes, report));
+        let sealed = encryption.is_ok_and(|encryption| encryption != Encryption::Refused);
+        let opened = if sealed && !backend.has("store") {
+            let message = "needs a private key to decrypt with; name its `store`, or leave `encryption` out";
+            Err(report.at(backend.place_of("encryption"), message))
+        } else {
+            Ok(())
+        };
+        used.and(opened)?;
+        let name = name?;
+        Ok(Backend {
+            issuer: issuer?,
+            audience: audience?.unwrap_or_else(|| name.to_string()),
+            store: store?,
+            upstream: upstream?,
+            path: path?.unwrap_or_else(|| format!("/{name}")),
+            lifetime: lifetime?,
+            claims: claims?,
+            routes: routes?,
+            policy: policy?,
+            context: context?,
+            encryption: encryption?,
+            name,
+        })
+    })
+}
+
+fn routes(node: &Node, report: &Report) -> Result<Routes, Reported> {
+    Routes::new(items(route)(node, report)?).map_err(|mistakes| {
+        let place = |index| &node.item(index).unwrap_or(node).place;
+        let reported =
+            mistakes.into_iter().map(|mistake| report.at(place(mistake.index), mistake.message)).last();
+        reported.unwrap_or_else(|| report.at(&node.place, "cannot be matched; write other routes"))
+    })
+}
+
+fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
+    fields(node, report, |route| {
+        let template = route.required(
+            "path",
+            "the path below the backend, as in `path: \"/customers/{customer}\"`",
+            text,
+        );
+        let methods =
+            route.required("methods", "the methods that it takes, as in `methods: [GET]`", items(text));
+        let scopes = route.optional("scopes", items(text));
+        let policy = route.or("policy", false, boolean);
+        // No scope at all is a decision that somebody makes, not one that happens by leaving a line out.
+        let scopes = match (scopes, &policy) {
+            (Ok(None), Ok(false)) => Err(route.mistake(
+                "`scopes` is missing; write the scopes that the token must have, or `scopes: []` if every verified token will do",
+            )),
+            (scopes, _) => scopes.map(Option::unwrap_or_default),
+        };
+        Ok(Route { template: template?, methods: methods?, scopes: scopes?, policy: policy? })
+    })
+}
+
+fn policies(node: &Node, folder: &Path, report: &Report) -> Result<Vec<PolicyFile>, Reported> {
+    distinct(|node: &Node, report: &Report| {
+        let name = text(node, report)?;
+        let text = policy_text(&folder.join(&name)).map_err(|why| {
+            report.at(&node.place, format!("{} {why}; paths are relative to the configuration", quote(&name)))
+        })?;
+        Ok(PolicyFile { name, text })
+    })(node, report)
+}
+
+fn policy_text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let read = file
+        .take(MAX_POLICY_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_POLICY_BYTES) {
+        return Ok(text);
+    }
+    Err(format!("is longer than {MAX_POLICY_BYTES} bytes"))
+}
+
+fn policies_are_used(backend: &Fields<'_>, routes: &Routes, report: &Report) -> Result<(), Reported> {
+    let asked = routes.iter().position(|route| route.policy);
+    let message = match (asked, backend.has("policy")) {
+        (Some(index), false) => format!("routes[{index}] has `policy: true`, but there are no `policy` files; name them, as in `policy: [policies/orders.cedar]`"),
+        (None, true) => "no route has `policy: true`, so these files would decide nothing; write it at the routes that they are for".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(report.at(backend.place_of("policy"), message))
+}
+
+fn claim(name: &str, node: &Node, report: &Report) -> Result<(String, String), Reported> {
+    let pointer = pointer(node, report);
+    if REGISTERED.iter().chain(&["typ"]).any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        let message = format!("{} is set by the bridge alone; map the claim to another name", quote(name));
+        return Err(report.at(&node.place, message));
+    }
+    let spelt = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(spelt) {
+        let message = format!(
+            "{} is no name of a claim; write 1 to 64 letters, digits, `_`, `.`, `:`, `/` and `-`",
+            quote(name)
+        );
+        return Err(report.at(&node.place, message));
+    }
+    Ok((name.to_owned(), pointer?))
+}
+
+/// The claims that become headers: they exist, can be spelt as a header, and no two of them as the same one.
+fn context<'n>(
+    node: &Node,
+    mapped: impl Iterator<Item = &'n str> + Clone,
+    report: &Report,
+) -> Result<Vec<String>, Reported> {
+    let header = |claim: &str| claim.to_ascii_lowercase().replace('_', "-");
+    let claims = items(|node: &Node, report: &Report| {
+        let claim = text(node, report)?;
+        let known = REGISTERED.iter().copied().chain(mapped.clone());
+        if !known.clone().any(|known| known == claim) {
+            let meant = meant_one(&claim, known);
+            let message = format!(
+                "{} is no claim of a bridged token; map it under `claims`, or name one of {}{meant}",
+                quote(&claim),
+                list(REGISTERED)
+            );
+            return Err(report.at(&node.place, message));
+        }
+        if !is_token(&claim) {
+            let message = format!(
+                "{} cannot be part of a header's name; map the claim to letters, digits, `_` and `-`",
+                quote(&claim)
+            );
+            return Err(report.at(&node.place, message));
+        }
+        Ok(claim)
+    })(node, report)?;
+    for (index, claim) in claims.iter().enumerate() {
+        if let Some(first) = claims.iter().take(index).find(|first| header(first) == header(claim)) {
+            let message =
+                format!("{} and {} would be the same header; leave one out", quote(claim), quote(first));
+            return Err(report.at(&node.item(index).unwrap_or(node).place, message));
+        }
+    }
+    Ok(claims)
+}
+
+/// Where the edge has the backend: whole, plain segments, so that no two readers of a path differ about it.
+fn path_prefix(node: &Node, report: &Report) -> Result<String, Reported> {
+    let path = text(node, report)?;
+    let segment = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    match path.strip_prefix('/') {
+        Some(rest) if rest.split('/').all(segment) => Ok(path),
+        _ => {
+            let message = format!(
+                "{} is no path prefix; write `/` and a segment of letters, digits, `-`, `.`, `_` and `~`, as in `/orders` or `/v1/orders`",
+                quote(&path)
+            );
+            Err(report.at(&node.place, message))
+        }
+    }
+}
+
+const ENCRYPTION: [(&str, Encryption); 3] = [
+    ("refused", Encryption::Refused),
+    ("accepted", Encryption::Accepted),
+    ("required", Encryption::Required),
+];
+
+/// The claims that the bridge sets by itself.
+const REGISTERED: [&str; 12] =
+    ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "txn", "scope", "client_id", "act", "cnf"];
+
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(120);
+const MAX_POLICY_BYTES: u64 = 256 * 1024;
