@@ -48,18 +48,11 @@ mod tests {
             ("QU\0I", "a NUL"),
         ];
         for (text, what) in cases {
-            // Also behind enough text for the vectorised path, and in front of it.
-            for text in
-                [text.to_owned(), format!("{}{text}", "A".repeat(64)), format!("{text}{}", "A".repeat(64))]
-            {
-                let strict = text.len() % 4 == 0 && text.bytes().all(|b| b.is_ascii_alphanumeric());
-                assert_eq!(decode(&text).is_some(), strict, "{what}: {text}");
-                assert_eq!(decode_append(&text, &mut Vec::new()).is_some(), strict, "{what}: {text}");
-                assert_eq!(
-                    decode_to(&text, &mut [MaybeUninit::uninit(); 128]).is_some(),
-                    strict,
-                    "{what}: {text}"
-                );
+            // Also behind enough text for the vectorised path.
+            for text in [text.to_owned(), format!("{}{text}", "A".repeat(64))] {
+                assert_eq!(decode(&text), None, "{what}: {text}");
+                assert_eq!(decode_append(&text, &mut Vec::new()), None, "{what}: {text}");
+                assert_eq!(decode_to(&text, &mut [MaybeUninit::uninit(); 128]), None, "{what}: {text}");
             }
         }
     }

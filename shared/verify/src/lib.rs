@@ -15,6 +15,8 @@ mod public_key;
 mod rules;
 mod thumbprint;
 mod time;
+#[cfg(test)]
+mod vectors;
 
 pub use algorithm::{Algorithm, Algorithms, KeyType};
 pub use claims::{Confirmation, Verified};

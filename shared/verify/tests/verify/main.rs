@@ -1,0 +1,19 @@
+//! What the crate promises, tried through its public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod attacks;
+mod claims;
+mod forged;
+mod json;
+mod keys;
+mod make;
+mod properties;
+mod second_opinion;
+mod tokens;
