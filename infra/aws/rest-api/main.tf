@@ -79,13 +79,21 @@ resource "aws_api_gateway_resource" "this" {
   path_part   = "{proxy+}"
 }
 
+resource "aws_api_gateway_request_validator" "this" {
+  name                        = "parameters"
+  rest_api_id                 = aws_api_gateway_rest_api.this.id
+  validate_request_parameters = true
+  validate_request_body       = false # the gateway streams bodies it knows nothing of
+}
+
 resource "aws_api_gateway_method" "this" {
-  rest_api_id        = aws_api_gateway_rest_api.this.id
-  resource_id        = aws_api_gateway_resource.this.id
-  http_method        = "ANY"
-  authorization      = "CUSTOM"
-  authorizer_id      = aws_api_gateway_authorizer.this.id
-  request_parameters = { "method.request.path.proxy" = true }
+  rest_api_id          = aws_api_gateway_rest_api.this.id
+  resource_id          = aws_api_gateway_resource.this.id
+  http_method          = "ANY"
+  authorization        = "CUSTOM"
+  authorizer_id        = aws_api_gateway_authorizer.this.id
+  request_validator_id = aws_api_gateway_request_validator.this.id
+  request_parameters   = { "method.request.path.proxy" = true }
 }
 
 # What the authorizer says of the caller replaces whatever the client sent under the same names.
