@@ -15,7 +15,8 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use drawbridge_gate::is_identity_header;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use thiserror::Error;
 use url::Url;
 
@@ -83,13 +84,28 @@ pub async fn forward(
     }
     parts.headers.extend(to.add);
 
-    let mut outgoing = client.request(parts.method, url).headers(parts.headers);
+    exchange(client, parts.method, url, parts.headers, body, to.wait).await
+}
+
+/// One request as it is and its answer, bodies streaming both ways; for what has rules of its own about headers.
+///
+/// # Errors
+/// `Unreachable`, `TimedOut`.
+pub async fn exchange(
+    client: &reqwest::Client,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Body,
+    wait: Duration,
+) -> Result<Response, ForwardError> {
+    let mut request = client.request(method, url).headers(headers);
     // Without this a request that has no body would be sent as a chunked one.
     if !body.is_end_stream() {
-        outgoing = outgoing.body(reqwest::Body::wrap_stream(body.into_data_stream()));
+        request = request.body(reqwest::Body::wrap_stream(body.into_data_stream()));
     }
     let answer =
-        tokio::time::timeout(to.wait, outgoing.send()).await.map_err(|_| ForwardError::TimedOut)?.map_err(
+        tokio::time::timeout(wait, request.send()).await.map_err(|_| ForwardError::TimedOut)?.map_err(
             |error| if error.is_timeout() { ForwardError::TimedOut } else { ForwardError::Unreachable },
         )?;
     let mut answer = http::Response::from(answer).map(Body::new);
@@ -113,15 +129,13 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Removes every header that a backend would read as said by its gateway.
 pub fn strip_identity(headers: &mut HeaderMap) {
-    strip(headers, |name| name.starts_with(CONTEXT_PREFIX));
+    strip(headers, is_identity_header);
 }
 
-/// The prefix of the headers in which a gateway tells its backend who the caller is.
-pub const CONTEXT_PREFIX: &str = "x-drawbridge-";
-
 /// Removes what says where a request came from: the client cannot know better than the gateway.
-fn strip_provenance(headers: &mut HeaderMap) {
+pub fn strip_provenance(headers: &mut HeaderMap) {
     strip(headers, |name| {
+        let name = name.replace('_', "-");
         name == "forwarded"
             || name == "x-real-ip"
             || name.starts_with("x-forwarded-")
@@ -129,10 +143,8 @@ fn strip_provenance(headers: &mut HeaderMap) {
     });
 }
 
-/// Removes headers by their name with `_` read as `-`.
 fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
-    let named: Vec<HeaderName> =
-        headers.keys().filter(|name| unwanted(&name.as_str().replace('_', "-"))).cloned().collect();
+    let named: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name.as_str())).cloned().collect();
     for name in named {
         headers.remove(name);
     }
@@ -197,7 +209,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 mod tests {
     use axum::Router;
     use futures_util::StreamExt;
-    use http::{HeaderValue, Method};
+    use http::HeaderValue;
     use tokio::net::TcpListener;
 
     use super::*;

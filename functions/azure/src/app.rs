@@ -1,0 +1,172 @@
+//! The two functions, whatever the form in which they are called.
+
+use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+
+use drawbridge_bridge::KeyEndpoint;
+use drawbridge_config::Config;
+use drawbridge_gate::{
+    AuditEvent, AuditSink, Deny, ForwardAuth, Gate, Headers, Reason, Request, Subject, gate_for_backend,
+    open_audit, open_directory, problem, request_id,
+};
+use drawbridge_keys::{BackendName, Clock, HttpClient, KeyStore, StoreError, SystemClock};
+use drawbridge_verify::Relaxation;
+use http::{HeaderMap, HeaderName, Method, Response, Uri, header};
+
+use crate::{
+    contract, log,
+    settings::{Function, Settings},
+};
+
+/// The gate of one backend, and the key endpoint.
+pub(crate) struct App {
+    gate: Gate,
+    keys: KeyEndpoint,
+    audit: Arc<dyn AuditSink>,
+    backend: BackendName,
+    credentials: HeaderName,
+}
+
+/// A function's request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) function: Function,
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    /// The path below the route prefix.
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    /// The host's id of this invocation.
+    pub(crate) request_id: Option<&'a str>,
+}
+
+impl App {
+    pub(crate) fn build(settings: &Settings, config: &Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let audit = open_audit(&config.audit)?;
+        let http = HttpClient::new(KEY_FETCH, http_on_loopback(config, &settings.backend))?;
+        let gate = gate_for_backend(config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
+        Ok(Self {
+            gate,
+            keys: KeyEndpoint::new(stores(config)?),
+            audit,
+            backend: settings.backend.clone(),
+            credentials: settings.credentials.clone(),
+        })
+    }
+
+    pub(crate) async fn answer(&self, call: Call<'_>) -> Response<String> {
+        match call.function {
+            Function::Authorize => self.authorize(call).await,
+            Function::Jwks => self.jwks(call).await,
+        }
+    }
+
+    async fn authorize(&self, call: Call<'_>) -> Response<String> {
+        let described = ForwardAuth::Described.original(call.method, call.uri, "", call.headers);
+        let Some((method, target)) = described else {
+            return self.refuse(Reason::RequestMalformed, call.request_id);
+        };
+        let request = Request {
+            method,
+            target,
+            headers: self.headers(call.headers),
+            // The host is who connects here, and what it says of others came through a client's header.
+            source_ip: None,
+            client_certificate: None,
+            request_id: call.request_id,
+        };
+        ForwardAuth::answer(&self.gate.decide(&request, SystemClock.now()).await)
+    }
+
+    async fn jwks(&self, call: Call<'_>) -> Response<String> {
+        let if_none_match = call.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let answer = self.keys.answer(call.method.as_str(), call.path, if_none_match).await;
+        let mut response = Response::builder().status(answer.status);
+        for (name, value) in answer.headers {
+            response = response.header(name, value);
+        }
+        response.body(answer.body).unwrap_or_else(|_| self.refuse(Reason::Internal, call.request_id))
+    }
+
+    /// The deny of a request that the gate cannot be asked about, on record like those that it decides.
+    pub(crate) fn refuse(&self, reason: Reason, id: Option<&str>) -> Response<String> {
+        let id = request_id(id);
+        let event = AuditEvent::new(SystemClock.now(), Subject::Gate, self.backend.as_str(), &id, reason);
+        // It is a deny already; without a record it stays one.
+        let _ = self.audit.record(&event);
+        problem(&Deny::new(reason, id))
+    }
+
+    /// The headers as the gate reads them: credentials stand in `Authorization`, from the configured header and no other.
+    fn headers<'h>(&'h self, headers: &'h HeaderMap) -> Headers<'h> {
+        headers
+            .iter()
+            .filter(|(name, _)| **name != header::AUTHORIZATION || self.credentials == header::AUTHORIZATION)
+            .map(|(name, value)| {
+                let name =
+                    if *name == self.credentials { header::AUTHORIZATION.as_str() } else { name.as_str() };
+                (name, value.as_bytes())
+            })
+            .collect()
+    }
+}
+
+/// The host's id of an invocation: it comes after whatever the client sent under the same name, which a host that forwards
+/// puts before it in a value of its own or, as .NET's client joins values, before a comma in the same one.
+pub(crate) fn invocation_id(headers: &HeaderMap) -> Option<&str> {
+    let last = headers.get_all(contract::INVOCATION_ID).iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next().map(str::trim)
+}
+
+/// Whether the backend's issuer may be asked for keys over plain HTTP on this machine.
+fn http_on_loopback(config: &Config, backend: &BackendName) -> bool {
+    config
+        .backends
+        .get(backend)
+        .and_then(|backend| config.issuers.get(&backend.issuer))
+        .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback))
+}
+
+/// The stores whose keys this app publishes: those of the configuration that it knows how to open.
+fn stores(config: &Config) -> Result<Vec<(BackendName, Arc<dyn KeyStore>)>, StoreError> {
+    let mut open: BTreeMap<&str, Option<Arc<dyn KeyStore>>> = BTreeMap::new();
+    for (name, store) in &config.stores {
+        let opened = match open_directory(store) {
+            Ok(store) => Some(store),
+            Err(StoreError::Unsupported(_)) => {
+                log::info(&format!("the keys of the store `{name}` are published elsewhere"));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        open.insert(name, opened);
+    }
+    let store_of = |name: &Option<String>| open.get(name.as_deref()?)?.clone();
+    Ok(config
+        .backends
+        .iter()
+        .filter_map(|(name, backend)| Some((name.clone(), store_of(&backend.store)?)))
+        .collect())
+}
+
+/// Well inside the time of a decision, so that a slow key endpoint is a 503 and not a request that ran out of time.
+const KEY_FETCH: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_invocation_id_is_the_last_one_however_the_hosts_client_joined_them() {
+        let host = "0f8fad5b-d9cb-469f-a165-70867728950e";
+        let joined = format!("of-the-client, {host}");
+        for values in [&[host][..], &["of-the-client", host], &[joined.as_str()], &["a,b", joined.as_str()]] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(contract::INVOCATION_ID, HeaderValue::from_str(value).unwrap());
+            }
+            assert_eq!(invocation_id(&headers), Some(host), "{values:?}");
+        }
+    }
+}

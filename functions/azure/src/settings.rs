@@ -1,0 +1,234 @@
+//! The environment, read once.
+
+use drawbridge_config::Environment;
+use drawbridge_keys::BackendName;
+use http::{HeaderName, header};
+use thiserror::Error;
+
+use crate::contract;
+
+/// What the environment says.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) port: u16,
+    pub(crate) backend: BackendName,
+    /// The one header that carries the caller's token.
+    pub(crate) credentials: HeaderName,
+    pub(crate) routes: Routes,
+}
+
+/// Where the functions stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Routes {
+    /// `/api`, or nothing.
+    prefix: String,
+}
+
+/// A setting that is missing or wrong, and what to write.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{name} {problem}")]
+pub(crate) struct SettingError {
+    name: &'static str,
+    problem: String,
+}
+
+/// A function, and the form in which it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route<'a> {
+    /// The host asks whether the handler has started.
+    Ready,
+    /// Forwarded or proxied HTTP; with the path below the prefix.
+    Http(Function, &'a str),
+    /// `Data` and `Metadata`.
+    Invocation(Function),
+    /// Nothing of ours.
+    Unknown,
+}
+
+/// The functions of this app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Authorize,
+    Jwks,
+}
+
+impl Settings {
+    pub(crate) fn read(environment: &dyn Environment) -> Result<Self, SettingError> {
+        let required =
+            |name, meaning: &str| environment.var(name).ok_or_else(|| SettingError::new(name, meaning));
+        let port = required(
+            contract::PORT,
+            "is not set: the Functions host sets it; to start the handler by hand, name a free port",
+        )?;
+        let backend = required(BACKEND, "is not set: name the backend that this gate guards")?;
+        Ok(Self {
+            port: port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+                SettingError::new(contract::PORT, "is no port: write a number from 1 to 65535")
+            })?,
+            backend: backend.parse().map_err(|_| {
+                SettingError::new(
+                    BACKEND,
+                    "is no name of a backend: lower-case letters, digits and `-`, at most 48",
+                )
+            })?,
+            credentials: match environment.var(CREDENTIALS_HEADER) {
+                None => header::AUTHORIZATION,
+                Some(name) => name.parse().map_err(|_| {
+                    SettingError::new(CREDENTIALS_HEADER, "is no header name, such as `X-Bridged-Token`")
+                })?,
+            },
+            routes: Routes::new(environment.var(ROUTE_PREFIX).as_deref().unwrap_or("api"))?,
+        })
+    }
+}
+
+impl Routes {
+    fn new(prefix: &str) -> Result<Self, SettingError> {
+        let prefix = prefix.trim_matches('/');
+        let plain = |segment: &str| {
+            !segment.is_empty()
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if prefix.is_empty() {
+            Ok(Self { prefix: String::new() })
+        } else if prefix.split('/').all(plain) {
+            Ok(Self { prefix: format!("/{prefix}") })
+        } else {
+            Err(SettingError::new(
+                ROUTE_PREFIX,
+                "is no route prefix: write it as in host.json, such as `api`, or `/` for none",
+            ))
+        }
+    }
+
+    /// Which function a request is for. The two forms never share an address.
+    pub(crate) fn find<'a>(&self, method: &http::Method, path: &'a str) -> Route<'a> {
+        if path == "/" {
+            return Route::Ready;
+        }
+        match path {
+            "/authorize" if self.invocable(method) => return Route::Invocation(Function::Authorize),
+            "/jwks" if self.invocable(method) => return Route::Invocation(Function::Jwks),
+            _ => {}
+        }
+        match self.below(path) {
+            Some(path) => match function(path) {
+                Some(function) => Route::Http(function, path),
+                None => Route::Unknown,
+            },
+            None => Route::Unknown,
+        }
+    }
+
+    /// The path without the prefix.
+    pub(crate) fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.prefix.as_str()).filter(|path| path.starts_with('/'))
+    }
+
+    /// Without a prefix a forwarded request has the same address as an invocation, whose 200 is no allow.
+    fn invocable(&self, method: &http::Method) -> bool {
+        method == http::Method::POST && !self.prefix.is_empty()
+    }
+}
+
+fn function(path: &str) -> Option<Function> {
+    match path {
+        "/authorize" => Some(Function::Authorize),
+        _ if path.starts_with("/jwks/") => Some(Function::Jwks),
+        _ => None,
+    }
+}
+
+impl SettingError {
+    fn new(name: &'static str, problem: &str) -> Self {
+        Self { name, problem: problem.to_owned() }
+    }
+}
+
+const BACKEND: &str = "DRAWBRIDGE_BACKEND";
+const CREDENTIALS_HEADER: &str = "DRAWBRIDGE_CREDENTIALS_HEADER";
+const ROUTE_PREFIX: &str = "DRAWBRIDGE_ROUTE_PREFIX";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use http::Method;
+
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_hosts() {
+        let settings =
+            read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("DRAWBRIDGE_BACKEND", "billing")]).unwrap();
+        assert_eq!((settings.port, settings.backend.as_str()), (7071, "billing"));
+        assert_eq!(settings.credentials, header::AUTHORIZATION);
+        assert_eq!(settings.routes, Routes::new("api").unwrap());
+    }
+
+    #[test]
+    fn a_setting_that_is_missing_or_wrong_is_named_with_what_to_write() {
+        let port = ("FUNCTIONS_CUSTOMHANDLER_PORT", "7071");
+        let backend = ("DRAWBRIDGE_BACKEND", "billing");
+        for (settings, name, mend) in [
+            (&[backend][..], "FUNCTIONS_CUSTOMHANDLER_PORT", "name a free port"),
+            (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "0"), backend], "FUNCTIONS_CUSTOMHANDLER_PORT", "1 to 65535"),
+            (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "x"), backend], "FUNCTIONS_CUSTOMHANDLER_PORT", "1 to 65535"),
+            (&[port], "DRAWBRIDGE_BACKEND", "name the backend"),
+            (&[port, ("DRAWBRIDGE_BACKEND", "../billing")], "DRAWBRIDGE_BACKEND", "lower-case letters"),
+            (
+                &[port, backend, ("DRAWBRIDGE_CREDENTIALS_HEADER", "a b")],
+                "DRAWBRIDGE_CREDENTIALS_HEADER",
+                "X-Bridged-Token",
+            ),
+            (&[port, backend, ("DRAWBRIDGE_ROUTE_PREFIX", "a//b")], "DRAWBRIDGE_ROUTE_PREFIX", "`api`"),
+        ] {
+            let error = read(settings).unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(mend), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_two_forms_never_share_an_address() {
+        use Function::{Authorize, Jwks};
+        for (prefix, method, path, expected) in [
+            ("api", Method::GET, "/", Route::Ready),
+            ("api", Method::POST, "/", Route::Ready),
+            ("api", Method::GET, "/api/authorize", Route::Http(Authorize, "/authorize")),
+            ("api", Method::POST, "/api/authorize", Route::Http(Authorize, "/authorize")),
+            ("api", Method::GET, "/api/jwks/b/k", Route::Http(Jwks, "/jwks/b/k")),
+            ("api", Method::POST, "/authorize", Route::Invocation(Authorize)),
+            ("api", Method::POST, "/jwks", Route::Invocation(Jwks)),
+            ("api", Method::GET, "/authorize", Route::Unknown),
+            ("api", Method::GET, "/jwks/b/k", Route::Unknown),
+            ("api", Method::GET, "/api", Route::Unknown),
+            ("api", Method::GET, "/apiauthorize", Route::Unknown),
+            ("api", Method::GET, "/api/authorize/", Route::Unknown),
+            ("api", Method::GET, "/api/jwks", Route::Unknown),
+            ("api", Method::GET, "/API/authorize", Route::Unknown),
+            ("/a/b/", Method::GET, "/a/b/authorize", Route::Http(Authorize, "/authorize")),
+            ("/", Method::GET, "/authorize", Route::Http(Authorize, "/authorize")),
+            ("/", Method::POST, "/authorize", Route::Http(Authorize, "/authorize")),
+            ("/", Method::POST, "/jwks", Route::Unknown),
+            ("/", Method::GET, "/jwks/b/k", Route::Http(Jwks, "/jwks/b/k")),
+        ] {
+            assert_eq!(
+                Routes::new(prefix).unwrap().find(&method, path),
+                expected,
+                "{prefix} {method} {path}"
+            );
+        }
+    }
+
+    fn read(settings: &[(&str, &str)]) -> Result<Settings, SettingError> {
+        struct Fixed(BTreeMap<String, String>);
+        impl Environment for Fixed {
+            fn var(&self, name: &str) -> Option<String> {
+                self.0.get(name).cloned()
+            }
+        }
+        Settings::read(&Fixed(
+            settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        ))
+    }
+}

@@ -1,0 +1,391 @@
+//! The handler as the Functions host meets it: started with its environment, asked over HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener},
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use drawbridge_config::Environment;
+use drawbridge_keys::{BackendName, KeyAlgorithm, KeyStore, directory::DirectoryStore};
+use drawbridge_verify::KeyUse;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn both_forms_give_the_same_decision() {
+    let handler = Handler::start(&[]).await;
+    let good = format!("Bearer {}", handler.token("billing", "invoices:read").await);
+    let narrow = format!("Bearer {}", handler.token("billing", "other").await);
+    let foreign = format!("Bearer {}", handler.token("orders", "invoices:read").await);
+    for (headers, expected) in [
+        (&[("Authorization", good.as_str())][..], 200),
+        (&[("aUTHORIZATION", &good)], 200),
+        (&[], 401),
+        (&[("Authorization", "Bearer a.b.c")], 401),
+        (&[("Authorization", &foreign)], 401),
+        (&[("Authorization", &narrow)], 403),
+        (&[("Authorization", &good), ("authorization", &good)], 400),
+        (&[("Authorization", &good), ("X-HTTP-Method-Override", "DELETE")], 400),
+        (&[("X-Bridged-Token", &good)], 401),
+    ] {
+        for (method, target, status) in [
+            ("GET", "/invoices/7?full=1", expected),
+            ("DELETE", "/invoices/7", if expected == 200 { 403 } else { expected }),
+            ("GET", "/invoices/../7", if expected == 200 { 400 } else { 0 }),
+        ] {
+            let mut headers = headers.to_vec();
+            headers.extend([("X-Original-Method", method), ("X-Original-URI", target)]);
+            let forwarded = handler.get("/api/authorize", &headers).await;
+            let invoked = handler.invoke("authorize", "https://app.example/api/authorize", &headers).await;
+            assert_eq!(forwarded.status, invoked.status, "{method} {target} {headers:?}");
+            if status != 0 {
+                assert_eq!(forwarded.status, status, "{method} {target} {headers:?}");
+            }
+            for answer in [forwarded, invoked] {
+                if answer.status == 200 {
+                    assert_eq!(
+                        (&answer.headers["x-drawbridge-sub"], answer.body.as_str()),
+                        (&"alice".parse().unwrap(), "")
+                    );
+                } else {
+                    assert_eq!(answer.headers["content-type"], "application/problem+json");
+                    assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap()["status"], answer.status);
+                    assert!(answer.headers.contains_key("www-authenticate") || answer.status != 401);
+                    assert!(!answer.headers.contains_key("x-drawbridge-sub"));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_describes_is_refused() {
+    let handler = Handler::start(&[]).await;
+    let token = format!("Bearer {}", handler.token("billing", "invoices:read").await);
+    let token = ("Authorization", token.as_str());
+    let (method, uri) = (("X-Original-Method", "GET"), ("X-Original-URI", "/invoices/7"));
+    for headers in [
+        &[token][..],
+        &[token, method],
+        &[token, uri],
+        &[token, method, uri, uri],
+        &[token, method, method, uri],
+    ] {
+        assert_eq!(handler.get("/api/authorize", headers).await.status, 400, "{headers:?}");
+        let invoked = handler.invoke("authorize", "https://app.example/api/authorize", headers).await;
+        assert_eq!(invoked.status, 400, "{headers:?}");
+    }
+    for other in
+        [[("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/invoices/7"), token], [method, uri, token]]
+    {
+        assert_eq!(handler.get("/api/authorize", &other).await.status, 200, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_another_header_carries_the_credentials_authorization_is_not_read() {
+    let handler = Handler::start(&[("DRAWBRIDGE_CREDENTIALS_HEADER", "X-Bridged-Token")]).await;
+    let token = format!("Bearer {}", handler.token("billing", "invoices:read").await);
+    for (headers, expected) in [
+        (&[("X-Bridged-Token", token.as_str())][..], 200),
+        (&[("X-Bridged-Token", &token), ("Authorization", "Bearer of-the-gateway")], 200),
+        (&[("Authorization", &token)], 401),
+        (&[("X-Bridged-Token", &token), ("x-bridged-token", &token)], 400),
+        (&[("X-Bridged-Token", "Bearer a.b.c"), ("Authorization", &token)], 401),
+    ] {
+        let mut headers = headers.to_vec();
+        headers.extend([("X-Original-Method", "GET"), ("X-Original-URI", "/invoices/7")]);
+        assert_eq!(handler.get("/api/authorize", &headers).await.status, expected, "{headers:?}");
+        let invoked = handler.invoke("authorize", "https://app.example/api/authorize", &headers).await;
+        assert_eq!(invoked.status, expected, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_key_is_published_and_nothing_else() {
+    let handler = Handler::start(&[]).await;
+    let kid = handler.kid("billing").await;
+    let path = format!("/api/jwks/billing/{kid}");
+    let found = handler.get(&path, &[]).await;
+    assert_eq!(
+        (found.status, &found.headers["content-type"]),
+        (200, &"application/jwk-set+json".parse().unwrap())
+    );
+    let set: Value = serde_json::from_str(&found.body).unwrap();
+    assert_eq!((set["keys"].as_array().unwrap().len(), &set["keys"][0]["kid"]), (1, &kid.as_str().into()));
+    assert_eq!(set["keys"][0].get("d"), None);
+    let invoked = handler.invoke("jwks", &format!("https://app.example{path}"), &[]).await;
+    assert_eq!((invoked.status, &invoked.body), (200, &found.body));
+    let tag = found.headers["etag"].to_str().unwrap();
+    assert_eq!(handler.get(&path, &[("If-None-Match", tag)]).await.status, 304);
+    for path in [
+        "/api/jwks/billing/billing.sig.none",
+        "/api/jwks/orders/billing.sig.1",
+        "/api/jwks/billing/",
+        "/api/jwks/..",
+    ] {
+        assert_eq!(handler.get(path, &[]).await.status, 404, "{path}");
+        assert_eq!(
+            handler.invoke("jwks", &format!("https://app.example{path}"), &[]).await.status,
+            404,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_is_always_a_success_and_what_is_not_of_its_form_a_deny_inside() {
+    let handler = Handler::start(&[]).await;
+    let large = json!({ "Data": { "req": { "Body": "x".repeat(512 * 1024) } } }).to_string();
+    for body in ["", "{}", "null", "<html>", r#"{"Data":{"req":"{}"}}"#, &"[".repeat(100_000), &large] {
+        let answer = handler.post("/authorize", body).await;
+        assert_eq!(answer.status, 200);
+        let outputs: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(outputs["Outputs"]["res"]["statusCode"], 400);
+    }
+    // An address that is none is a failed invocation, which the host makes a 500 of.
+    assert_eq!(handler.post("/unknown", "{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_root_answers_at_once_and_everything_else_is_unknown() {
+    let handler = Handler::start(&[]).await;
+    let root = handler.get("/", &[]).await;
+    assert_eq!((root.status, root.body.as_str()), (200, ""));
+    for path in ["/api", "/api/", "/authorize", "/jwks", "/api/authorize/", "/api/jwks", "/admin", "//"] {
+        assert_eq!(handler.get(path, &[]).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_invocation_id_is_the_requests_id_in_the_audit_log() {
+    let handler = Handler::start(&[]).await;
+    let host = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let ids = format!("of-the-client, {host}");
+    handler.get("/api/authorize", &[("X-Azure-Functions-InvocationId", &ids)]).await;
+    handler
+        .get(
+            "/api/authorize",
+            &[
+                ("X-Azure-Functions-InvocationId", &ids),
+                ("X-Original-Method", "GET"),
+                ("X-Original-URI", "/invoices/7"),
+            ],
+        )
+        .await;
+    let log = std::fs::read_to_string(handler.folder.path().join("audit.log")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for line in lines {
+        assert!(line.contains(host) && !line.contains("of-the-client"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn too_much_is_refused_without_harm() {
+    let handler = Handler::start(&[]).await;
+    let value = "a".repeat(400 * 1024);
+    assert_eq!(handler.get("/api/authorize", &[("X-Large", &value)]).await.status, 431);
+    let many: Vec<(String, &str)> = (0..300).map(|number| (format!("X-H{number}"), "v")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    assert_eq!(handler.get("/api/authorize", &many).await.status, 431);
+    assert_eq!(handler.post("/api/authorize", &value).await.status, 413);
+    assert_eq!(handler.get("/", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("drawbridge.yaml");
+    std::fs::write(&file, CONFIG).unwrap();
+    let file = file.to_str().unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = taken.local_addr().unwrap().port().to_string();
+    let [free, other] = [free_port().to_string(), free_port().to_string()];
+    for (port, backend, config, expected) in [
+        (None, "billing", file, "FUNCTIONS_CUSTOMHANDLER_PORT is not set"),
+        (Some(taken.as_str()), "billing", file, "is it in use?"),
+        (Some(&free), "nobody", file, "nobody"),
+        (Some(&other), "billing", "/nowhere/drawbridge.yaml", "/nowhere/drawbridge.yaml"),
+    ] {
+        let mut environment = Fixed::default();
+        environment.0.extend(port.map(|port| ("FUNCTIONS_CUSTOMHANDLER_PORT".to_owned(), port.to_owned())));
+        environment.0.insert("DRAWBRIDGE_BACKEND".to_owned(), backend.to_owned());
+        environment.0.insert("DRAWBRIDGE_CONFIG".to_owned(), config.to_owned());
+        let error = drawbridge_azure_functions::run(&environment).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && error.lines().count() == 1, "{error}");
+    }
+}
+
+/// A running handler with a store of its own.
+struct Handler {
+    port: u16,
+    folder: TempDir,
+    store: DirectoryStore,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+#[derive(Default)]
+struct Fixed(BTreeMap<String, String>);
+
+impl Environment for Fixed {
+    fn var(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned()
+    }
+}
+
+impl Handler {
+    async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("drawbridge.yaml"), CONFIG).unwrap();
+        let store = DirectoryStore::new(folder.path().join("keys"));
+        for backend in ["billing", "orders"] {
+            let algorithm: KeyAlgorithm = "ES256".parse().unwrap();
+            store.create(&backend.parse().unwrap(), KeyUse::Signing, algorithm).await.unwrap();
+        }
+        let port = free_port();
+        let mut environment = Fixed::default();
+        for (name, value) in [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string().as_str()),
+            ("DRAWBRIDGE_BACKEND", "billing"),
+            ("DRAWBRIDGE_CONFIG", folder.path().join("drawbridge.yaml").to_str().unwrap()),
+        ]
+        .iter()
+        .chain(settings)
+        {
+            environment.0.insert((*name).to_owned(), (*value).to_owned());
+        }
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            if let Err(error) = runtime.block_on(drawbridge_azure_functions::run(&environment)) {
+                panic!("the handler stopped: {error}");
+            }
+        });
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let handler = Self { port, folder, store, client };
+        while handler.client.get(format!("http://127.0.0.1:{port}/").parse().unwrap()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        handler
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(format!("http://127.0.0.1:{}{path}", self.port));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Full::default()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        let request = Request::post(format!("http://127.0.0.1:{}{path}", self.port));
+        self.send(request.body(Full::from(body.to_owned())).unwrap()).await
+    }
+
+    /// What the host makes of the answer.
+    async fn invoke(&self, function: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut dictionary: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, value) in headers {
+            dictionary.entry(name).or_default().push(value);
+        }
+        let body = json!({
+            "Data": { "req": {
+                "Url": url, "Method": "GET", "Query": {}, "Headers": dictionary, "Params": {}, "Identities": [], "Body": "",
+            } },
+            "Metadata": {},
+        });
+        let answer = self.post(&format!("/{function}"), &body.to_string()).await;
+        assert_eq!(
+            (answer.status, &answer.headers["content-type"]),
+            (200, &"application/json".parse().unwrap())
+        );
+        let result: Value = serde_json::from_str(&answer.body).unwrap();
+        let output = &result["Outputs"]["res"];
+        Answer {
+            status: output["statusCode"].as_u64().unwrap().try_into().unwrap(),
+            headers: output["headers"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.as_str().unwrap().parse().unwrap()))
+                .collect::<HeaderMap>(),
+            body: output["body"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let (parts, body) = self.client.request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let status: StatusCode = parts.status;
+        Answer {
+            status: status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    async fn kid(&self, backend: &str) -> String {
+        let backend: BackendName = backend.parse().unwrap();
+        self.store.signer(&backend).await.unwrap().kid().to_string()
+    }
+
+    async fn token(&self, backend: &str, scope: &str) -> String {
+        let backend: BackendName = backend.parse().unwrap();
+        let signer = self.store.signer(&backend).await.unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let header = json!({ "alg": "ES256", "typ": "bridged+jwt", "kid": signer.kid().to_string() });
+        let claims = json!({
+            "iss": "https://edge.example.com", "aud": "billing", "sub": "alice", "scope": scope, "jti": "1",
+            "iat": now, "exp": now + 60,
+        });
+        let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let input = format!("{}.{}", part(&header), part(&claims));
+        let signature = signer.sign(input.as_bytes()).await.unwrap();
+        format!("{input}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+const CONFIG: &str = r#"
+issuers:
+  edge:
+    issuer: https://edge.example.com
+    keys: { store: local }
+    algorithms: [ES256]
+    types: [bridged+jwt]
+stores:
+  local: { directory: keys }
+  elsewhere: { secrets_manager: { prefix: drawbridge, region: eu-west-1 } }
+backends:
+  billing:
+    issuer: edge
+    store: local
+    routes:
+      - { path: "/invoices/{invoice}", methods: [GET], scopes: ["invoices:read"] }
+  orders:
+    issuer: edge
+    store: elsewhere
+    routes:
+      - { path: "/orders/{order}", methods: [GET], scopes: ["orders:read"] }
+audit: { ocsf: audit.log }
+"#;
