@@ -1,1 +1,16 @@
-fn main(){}
+//! The bridge beside an edge gateway. Exits with 0 when it was told to stop, 3 on a configuration with mistakes, 1 otherwise.
+
+use std::process::ExitCode;
+
+use drawbridge_config::{Mistakes, ProcessEnvironment};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match drawbridge_edge_bridge::run(&ProcessEnvironment).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            drawbridge_edge_bridge::log_error(&error.to_string());
+            if error.is::<Mistakes>() { ExitCode::from(3) } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, cmp::Reverse, fmt, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, cmp::Reverse, fmt, net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use drawbridge_config::Config;
 use drawbridge_gate::{
@@ -104,6 +104,15 @@ impl Bridge {
         }
         edges.sort_by_key(|edge| Reverse(edge.prefix.len()));
         Ok(Self { edges, audit, relaxed: consumers.map(|issuer| issuer.relax.clone()).unwrap_or_default() })
+    }
+
+    /// Sets how many tokens one client may be given for one backend, in the long run and at once; 100 and 200 by default.
+    #[must_use]
+    pub fn with_client_limit(mut self, per_second: NonZeroU32, burst: NonZeroU32) -> Self {
+        for edge in &mut self.edges {
+            edge.limit = ClientLimit::new(per_second, burst);
+        }
+        self
     }
 
     /// Picks the backend by the path prefix, checks the consumer's token on its routes, mints. The audit line is written; what

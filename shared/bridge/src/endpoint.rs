@@ -1,9 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    num::NonZeroU32,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use drawbridge_config::Config;
 use drawbridge_gate::OpenStore;
@@ -11,6 +6,7 @@ use drawbridge_keys::{BackendName, KeyStore, Kid, StoreError};
 use drawbridge_verify::JwkSet;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use quick_cache::sync::Cache;
+use tokio::time::Instant;
 
 use crate::{BridgeError, stores::open_stores};
 

@@ -1,0 +1,9 @@
+//! What the bridge and the key endpoint promise, over real keys in a directory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod bridging;
+mod endpoint;
+mod exchange;
+mod laws;
+mod signing;
+mod support;
