@@ -7,7 +7,6 @@ use drawbridge_keys::{
 };
 use drawbridge_verify::{MediaType, Relaxation, Rules};
 use thiserror::Error;
-use url::Url;
 
 use crate::{AuditSink, Gate, OcsfLines, Subject, context};
 
@@ -217,9 +216,8 @@ fn resolver(
     let (source, own): (Arc<dyn KeySource>, _) = match &issuer.keys {
         Keys::Discovery => {
             secure(&issuer.issuer)?;
-            let url = Url::parse(&issuer.issuer)
-                .map_err(|error| failed(format!("`{}`: {error}", issuer.issuer)))?;
-            let source = Discovery::new(http.clone(), &url).map_err(|error| failed(error.to_string()))?;
+            let source =
+                Discovery::new(http.clone(), &issuer.issuer).map_err(|error| failed(error.to_string()))?;
             (Arc::new(source), None)
         }
         Keys::Jwks(template) => {
