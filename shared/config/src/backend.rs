@@ -88,12 +88,10 @@ fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
         let scopes = route.optional("scopes", items(text));
         let policy = route.or("policy", false, boolean);
         // No scope at all is a decision that somebody makes, not one that happens by leaving a line out.
-        let scopes = match (scopes, &policy) {
-            (Ok(None), Ok(false)) => Err(route.mistake(
-                "`scopes` is missing; write the scopes that the token must have, or `scopes: []` if every verified token will do",
-            )),
-            (scopes, _) => scopes.map(Option::unwrap_or_default),
-        };
+        if matches!((&scopes, &policy), (Ok(None), Ok(false))) {
+            route.mistake("`scopes` is missing; write the scopes that the token must have, or `scopes: []` if every verified token will do");
+        }
+        let scopes = scopes.map(Option::unwrap_or_default);
         Ok(Route { template: template?, methods: methods?, scopes: scopes?, policy: policy? })
     })
 }

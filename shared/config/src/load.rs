@@ -84,7 +84,7 @@ fn document(text: &str, folder: &Path, report: &Report) -> Result<Config, Report
     fields(root, report, |file| {
         let issuers = file.required(
             "issuers",
-            "who signs tokens, as in the documentation",
+            "who signs tokens, by a name of your own",
             named(|key, node, report| both(name(key, &node.place, report), issuer(node, root, report))),
         );
         let stores = file.or(
@@ -94,7 +94,7 @@ fn document(text: &str, folder: &Path, report: &Report) -> Result<Config, Report
         );
         let backends = file.required(
             "backends",
-            "the applications behind the gateways",
+            "the applications behind the gateways, by name",
             named(|key, node, report| {
                 let backend = backend(key, node, root, folder, report)?;
                 Ok((backend.name.clone(), backend))

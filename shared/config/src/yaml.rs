@@ -1,7 +1,10 @@
 //! From text to tree. YAML 1.2 and JSON, without what makes a document mean more than it says: anchors, aliases, tags, merge
 //! keys, duplicate names and several documents in one file are mistakes.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+};
 
 use saphyr::{Marker, Scalar, ScalarStyle, ScanError};
 use saphyr_parser::{Event, Parser, Span, StrInput};
@@ -20,7 +23,7 @@ pub(crate) fn parse(text: &str, report: &Report) -> Result<Node, Reported> {
         return Err(report
             .whole(format!("is longer than {MAX_BYTES} bytes; a configuration of this size is a mistake")));
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = &*one_escape(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut reader = Reader { parser: Parser::new_from_str(text), text, nodes: 0, report };
     reader.document()
 }
@@ -75,10 +78,7 @@ impl<'t> Reader<'t, '_> {
         let value = match event {
             Event::Alias(_) => {
                 let place = self.place(&span.start, place.path);
-                return Err(self.report.at(
-                    &place,
-                    "is an alias (`*`); write the value out, and quote text that begins with `*`",
-                ));
+                return Err(self.report.at(&place, ALIAS));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.plain(anchor, tag.is_some(), span, &place);
@@ -179,17 +179,75 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn syntax(&self, error: &ScanError) -> Reported {
-        let place = self.place(error.marker(), Path::default());
-        let line = self.text.lines().nth(place.line.saturating_sub(1)).unwrap_or_default();
-        let indent = line.chars().take_while(|c| c.is_whitespace()).collect::<String>();
-        if let Some(before) = indent.find('\t') {
-            let place = Place { column: before + 1, ..place };
-            return self.report.at(&place, "a tab indents this line; YAML is indented by spaces alone");
-        }
-        self.report.at(&place, format!("is not YAML: {}", error.info()))
+        let mut place = self.place(error.marker(), Path::default());
+        let message = match error.info() {
+            info if info.contains("tab") => {
+                // The scanner says where the value begins that the tab ends.
+                let tabs = self.text.lines().enumerate().skip(place.line.saturating_sub(1));
+                let mut tabs = tabs.filter_map(|(index, line)| Some((index, indent(line).find('\t')?)));
+                match tabs.next() {
+                    Some((index, column)) => {
+                        place = Place { line: index + 1, column: column + 1, ..place };
+                        "a tab indents this line; YAML is indented by spaces alone".to_owned()
+                    }
+                    None => format!("is not YAML: {info}"),
+                }
+            }
+            info if info.contains("unknown anchor") => ALIAS.to_owned(),
+            info if info.contains("mapping values") => {
+                "is not YAML: a second `: ` in a line, or a line that is indented otherwise than those beside it; put text with `: ` in quotes".to_owned()
+            }
+            info => format!("is not YAML: {info}"),
+        };
+        self.report.at(&place, message)
     }
 }
 
+fn indent(line: &str) -> &str {
+    line.split(|c: char| !c.is_whitespace()).next().unwrap_or_default()
+}
+
+/// JSON writes a character beyond U+FFFF as two escapes, YAML as one: in a JSON document, puts the one for the two.
+fn one_escape(text: &str) -> Cow<'_, str> {
+    if !text.trim_start().starts_with('{') || !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let mut joined = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        joined.push_str(before);
+        rest = match surrogates(escape) {
+            Some((c, after)) => {
+                joined.push_str(&format!("\\U{:08x}", u32::from(c)));
+                after
+            }
+            None => {
+                let mut after = escape.chars();
+                joined.push('\\');
+                joined.extend(after.next());
+                after.as_str()
+            }
+        };
+    }
+    joined.push_str(rest);
+    Cow::Owned(joined)
+}
+
+/// The character of `uD83D\uDE80`, and what follows.
+fn surrogates(escape: &str) -> Option<(char, &str)> {
+    let unit = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then(|| u16::from_str_radix(text, 16).ok())
+            .flatten()
+    };
+    let (high, rest) = escape.strip_prefix('u')?.split_at_checked(4)?;
+    let (low, rest) = rest.strip_prefix("\\u")?.split_at_checked(4)?;
+    let pair = [unit(high).filter(|high| (0xd800..0xdc00).contains(high))?, unit(low)?];
+    Some((char::decode_utf16(pair).next()?.ok()?, rest))
+}
+
+const ALIAS: &str = "is an alias (`*`); write the value out, and quote text that begins with `*`";
 const EMPTY: &str = "is empty; write at least `issuers` and `backends`";
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 16;

@@ -59,9 +59,9 @@ proptest! {
 
 fn pointers(value: &serde_json::Value, at: String, found: &mut Vec<String>) {
     match value {
-        serde_json::Value::Object(members) => members
-            .iter()
-            .for_each(|(name, member)| pointers(member, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found)),
+        serde_json::Value::Object(members) => members.iter().for_each(|(name, member)| {
+            pointers(member, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found)
+        }),
         serde_json::Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, item)| pointers(item, format!("{at}/{index}"), found));
         }

@@ -30,7 +30,11 @@ struct Case {
 /// where nothing is taken out), and the lines that are expected (`> `).
 fn cases() -> Vec<Case> {
     let lines = |case: &str, mark| {
-        case.lines().filter_map(|line| line.strip_prefix(mark)).map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        case.lines()
+            .filter_map(|line| line.strip_prefix(mark))
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let case = |case: &str| {
         let (name, kind) = case.lines().next().unwrap().trim_end_matches(')').split_once(" (").unwrap();
@@ -59,7 +63,11 @@ fn every_mistake_is_named_with_its_place_and_the_mend() {
             Err(mistakes) => mistakes.to_string(),
         };
         if said != case.expected {
-            wrong += &format!("# {}\n{}\n", case.name, said.lines().map(|line| format!("> {line}\n")).collect::<String>());
+            wrong += &format!(
+                "# {}\n{}\n",
+                case.name,
+                said.lines().map(|line| format!("> {line}\n")).collect::<String>()
+            );
         }
     }
     assert!(wrong.is_empty(), "what was said instead:\n{wrong}");

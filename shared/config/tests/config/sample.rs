@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use drawbridge_config::{
-    Audit, AwsAuthorizer, AzureMode, Config, Encryption, Environment, Keys, Store, load, load_file, load_from_environment,
+    Audit, AwsAuthorizer, AzureMode, Config, Encryption, Environment, Keys, Store, load, load_file,
+    load_from_environment,
 };
 use drawbridge_verify::{Algorithm, Relaxation};
 
@@ -46,7 +47,10 @@ fn the_example_is_read_with_its_defaults() {
     assert_eq!(config.stores["azure"], Store::KeyVault { url, secrets: false });
 
     let orders = &config.backends[&"orders".parse().unwrap()];
-    assert_eq!((orders.name.as_str(), orders.issuer.as_str(), orders.store.as_deref()), ("orders", "edge", Some("aws")));
+    assert_eq!(
+        (orders.name.as_str(), orders.issuer.as_str(), orders.store.as_deref()),
+        ("orders", "edge", Some("aws"))
+    );
     assert_eq!((orders.audience.as_str(), orders.path.as_str()), ("orders", "/orders"));
     assert_eq!(orders.lifetime, Duration::from_secs(120));
     assert_eq!(orders.claims["roles"], "/realm_access/roles");
@@ -75,15 +79,27 @@ fn every_field_is_read() {
     assert!(login.types[1].matches("application/vnd.example+jwt"));
     assert_eq!((login.skew, login.max_token_bytes), (Duration::ZERO, 65536));
     assert_eq!(login.max_lifetime, Some(Duration::from_secs(86400)));
-    assert_eq!((login.key_limits.fresh, login.key_limits.stale), (Duration::from_secs(60), Duration::from_secs(7200)));
+    assert_eq!(
+        (login.key_limits.fresh, login.key_limits.stale),
+        (Duration::from_secs(60), Duration::from_secs(7200))
+    );
     assert_eq!(login.thumbprints[0].to_string(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
-    assert_eq!(login.relax, [Relaxation::UntypedTokens, Relaxation::KeysWithoutAlg, Relaxation::HttpOnLoopback]);
+    assert_eq!(
+        login.relax,
+        [Relaxation::UntypedTokens, Relaxation::KeysWithoutAlg, Relaxation::HttpOnLoopback]
+    );
     assert_eq!(config.issuers["edge"].keys, Keys::Store("dev".to_owned()));
     assert_eq!(config.issuers["old"].keys, Keys::Store("kms".to_owned()));
 
     assert_eq!(config.stores["dev"], Store::Directory(Path::new(FOLDER).join("keys")));
-    assert_eq!(config.stores["secrets"], Store::SecretsManager { prefix: "drawbridge".to_owned(), region: None });
-    assert_eq!(config.stores["kms"], Store::Kms { prefix: "team/api".to_owned(), region: Some("us-gov-east-1".to_owned()) });
+    assert_eq!(
+        config.stores["secrets"],
+        Store::SecretsManager { prefix: "drawbridge".to_owned(), region: None }
+    );
+    assert_eq!(
+        config.stores["kms"],
+        Store::Kms { prefix: "team/api".to_owned(), region: Some("us-gov-east-1".to_owned()) }
+    );
     assert!(matches!(&config.stores["vault"], Store::KeyVault { secrets: true, .. }));
 
     let orders = &config.backends[&"orders".parse().unwrap()];
@@ -148,7 +164,8 @@ fn the_variable_names_a_file_or_holds_the_document() {
             self.0.get(name).cloned()
         }
     }
-    let load = |value: &str| load_from_environment(&Variables([("DRAWBRIDGE_CONFIG", value.to_owned())].into()));
+    let load =
+        |value: &str| load_from_environment(&Variables([("DRAWBRIDGE_CONFIG", value.to_owned())].into()));
 
     assert_eq!(load(&format!("{FOLDER}/drawbridge.yaml")).unwrap().backends.len(), 2);
     assert_eq!(load(crate::mistakes::BASE).unwrap().backends.len(), 2);

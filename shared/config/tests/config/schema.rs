@@ -51,13 +51,23 @@ const MAPPINGS: [(&str, &str); 14] = [
 fn the_schema_and_the_loader_know_the_same_fields() {
     let schema = schema();
     for (mapping, place) in MAPPINGS {
-        let fields: BTreeSet<&str> =
-            schema.pointer(mapping).unwrap()["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let fields: BTreeSet<&str> = schema.pointer(mapping).unwrap()["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         let mut document = to_json(crate::sample::EVERYTHING);
-        document.pointer_mut(place).unwrap().as_object_mut().unwrap().insert("zzzzzzzzzzzz".to_owned(), json!(1));
+        document
+            .pointer_mut(place)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .insert("zzzzzzzzzzzz".to_owned(), json!(1));
         let mistakes = load(&document.to_string(), "f", Path::new(crate::sample::FOLDER)).unwrap_err();
         let [mistake] = mistakes.0.as_slice() else { panic!("{place}: {mistakes}") };
-        let known = mistake.message.strip_prefix("unknown field `zzzzzzzzzzzz`; the fields here are ").unwrap();
+        let known =
+            mistake.message.strip_prefix("unknown field `zzzzzzzzzzzz`; the fields here are ").unwrap();
         let known: BTreeSet<&str> = known.split(", ").map(|name| name.trim_matches('`')).collect();
         assert_eq!(known, fields, "{place}");
     }
@@ -81,8 +91,10 @@ fn every_field_of_the_schema_is_described() {
     let schema = schema();
     for (mapping, _) in MAPPINGS {
         for (name, field) in schema.pointer(mapping).unwrap()["properties"].as_object().unwrap() {
-            let target = field["$ref"].as_str().and_then(|target| schema.pointer(target.trim_start_matches('#')));
-            let described = [Some(field), target].into_iter().flatten().any(|field| field["description"].is_string());
+            let target =
+                field["$ref"].as_str().and_then(|target| schema.pointer(target.trim_start_matches('#')));
+            let described =
+                [Some(field), target].into_iter().flatten().any(|field| field["description"].is_string());
             assert!(described, "{mapping}/{name}");
         }
     }
@@ -111,7 +123,8 @@ fn the_defaults_of_the_schema_are_those_of_the_loader() {
         ("/$defs/local/properties/azure", "/local/azure"),
     ] {
         for (name, field) in schema.pointer(mapping).unwrap()["properties"].as_object().unwrap() {
-            let target = field["$ref"].as_str().and_then(|target| schema.pointer(target.trim_start_matches('#')));
+            let target =
+                field["$ref"].as_str().and_then(|target| schema.pointer(target.trim_start_matches('#')));
             let default = field.get("default").or_else(|| target?.get("default"));
             // An empty list of policies is not the same as none: it decides nothing, which is a mistake.
             if let Some(default) = default.filter(|_| name != "policy" || mapping == "/$defs/route") {
