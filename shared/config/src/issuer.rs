@@ -1,6 +1,6 @@
 //! `issuers`: who signs tokens, and where their public keys come from.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use drawbridge_keys::KeyLimits;
 use drawbridge_verify::{Algorithm, Algorithms, MediaType, Relaxation};
@@ -196,6 +196,12 @@ fn key_cache(node: &Node, report: &Report) -> Result<KeyLimits, Reported> {
         let defaults = KeyLimits::default();
         let fresh = cache.or("fresh", defaults.fresh, duration(Duration::from_secs(1)..=MAX_STALE));
         let stale = cache.or("stale", defaults.stale, duration(Duration::from_secs(1)..=MAX_STALE));
+        let fetches = cache.or("fetches_per_minute", defaults.fetches_per_minute, integer(FETCHES));
+        let of_source = cache.or(
+            "fetches_per_minute_and_source",
+            defaults.fetches_per_minute_and_source,
+            integer(FETCHES),
+        );
         let (fresh, stale) = (fresh?, stale?);
         if fresh > stale {
             let field = if cache.has("fresh") { "fresh" } else { "stale" };
@@ -204,7 +210,13 @@ fn key_cache(node: &Node, report: &Report) -> Result<KeyLimits, Reported> {
                 "`fresh` is longer than `stale`, after which no key is used; make it shorter",
             ));
         }
-        Ok(KeyLimits { fresh, stale, ..defaults })
+        Ok(KeyLimits {
+            fresh,
+            stale,
+            fetches_per_minute: fetches?,
+            fetches_per_minute_and_source: of_source?,
+            ..defaults
+        })
     })
 }
 
@@ -223,6 +235,8 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 const DEFAULT_TOKEN_BYTES: u32 = 16 * 1024;
 const MIN_TOKEN_BYTES: u32 = 256;
 const MAX_TOKEN_BYTES: u32 = 64 * 1024;
+/// Of kids never seen before. More than this would be an attack that the key source pays for.
+const FETCHES: RangeInclusive<u32> = 1..=10_000;
 const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
 /// For issuers whose lifetime is not ours to bound: no token is good for longer than a month.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);

@@ -1,4 +1,4 @@
-//! `drawbridge.yaml`: one file for the edge, the gates and the key endpoint. Every mistake at once, with its place and the mend.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod backend;

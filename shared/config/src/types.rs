@@ -37,13 +37,14 @@ pub struct Issuer {
     pub algorithms: Algorithms,
     /// `types`: default `[at+jwt]`.
     pub types: Vec<MediaType>,
-    /// `max_lifetime`: default 5 minutes where the issuer signs bridged tokens (a backend names it), unbounded otherwise.
+    /// `max_lifetime`: default 5 minutes and at most 1 hour where the issuer signs bridged tokens (a backend names it),
+    /// unbounded otherwise.
     pub max_lifetime: Option<Duration>,
     /// `skew`: default 30 s, at most 60 s.
     pub skew: Duration,
     /// `max_token_bytes`: default 16384, at most 65536.
     pub max_token_bytes: usize,
-    /// `key_cache: { fresh: 5m, stale: 1h }` over the defaults.
+    /// `key_cache: { fresh: 5m, stale: 1h, fetches_per_minute: 60, fetches_per_minute_and_source: 20 }` over the defaults.
     pub key_limits: KeyLimits,
     /// `thumbprints`: pinned keys.
     pub thumbprints: Vec<Thumbprint>,
@@ -82,7 +83,7 @@ pub enum Store {
         /// Default: the environment's.
         region: Option<String>,
     },
-    /// `key_vault: { url, form: keys|secrets }`
+    /// `key_vault: { url, form: keys|secrets }`; default `keys`.
     KeyVault {
         /// `https://NAME.vault.azure.net`
         url: Url,
@@ -110,7 +111,7 @@ pub struct Backend {
     pub lifetime: Duration,
     /// `claims`: bridged claim → JSON Pointer into the consumer's claims.
     pub claims: BTreeMap<String, String>,
-    /// `routes`.
+    /// `routes`: required, `[]` lets nothing through.
     pub routes: Routes,
     /// `policy`: Cedar files with their text.
     pub policy: Vec<PolicyFile>,
@@ -158,7 +159,8 @@ pub struct Local {
     pub authorizer: AwsAuthorizer,
     /// `aws.cache_ttl`, 0 s to 1 h. Default 0 s: path parameters cannot be identity sources.
     pub cache_ttl: Duration,
-    /// `aws.identity_sources`; default `["$request.header.Authorization"]` (REST: `method.request.header.Authorization`).
+    /// `aws.identity_sources`; default `["$request.header.Authorization"]` (REST: `method.request.header.Authorization`,
+    /// WebSocket: `route.request.header.Authorization`).
     pub identity_sources: Vec<String>,
     /// `aws.identity_validation`: REST TOKEN only; a regular expression.
     pub identity_validation: Option<String>,

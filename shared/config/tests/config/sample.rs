@@ -83,6 +83,8 @@ fn every_field_is_read() {
         (login.key_limits.fresh, login.key_limits.stale),
         (Duration::from_secs(60), Duration::from_secs(7200))
     );
+    assert_eq!(login.key_limits.fetches_per_minute, 600);
+    assert_eq!(login.key_limits.fetches_per_minute_and_source, 100);
     assert_eq!(login.thumbprints[0].to_string(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     assert_eq!(
         login.relax,

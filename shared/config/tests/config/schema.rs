@@ -101,6 +101,19 @@ fn every_field_of_the_schema_is_described() {
 }
 
 #[test]
+fn every_field_of_the_schema_is_in_the_readme() {
+    let schema = schema();
+    let readme = include_str!("../../README.md");
+    for (mapping, _) in MAPPINGS {
+        for name in schema.pointer(mapping).unwrap()["properties"].as_object().unwrap().keys() {
+            let spelt =
+                ["`", "."].iter().flat_map(|before| ["`", "."].map(|after| format!("{before}{name}{after}")));
+            assert!(spelt.into_iter().any(|spelt| readme.contains(&spelt)), "{mapping}/{name}");
+        }
+    }
+}
+
+#[test]
 fn the_defaults_of_the_schema_are_those_of_the_loader() {
     let schema = schema();
     let bare = json!({
