@@ -29,7 +29,8 @@ use crate::{BackendName, KeyAlgorithm, KeyState, KeyStore, Kid, Signer, StoreErr
 pub async fn holds(store: &dyn KeyStore, algorithms: &[KeyAlgorithm]) {
     let mut backends = Vec::new();
     for algorithm in algorithms {
-        let backend: BackendName = format!("conformance-{}", algorithm.name().to_lowercase()).parse().unwrap();
+        let backend: BackendName =
+            format!("conformance-{}", algorithm.name().to_lowercase()).parse().unwrap();
         a_backend_without_keys_has_nothing(store, &backend).await;
         the_life_of_a_key(store, &backend, *algorithm).await;
         backends.push(backend);
@@ -58,7 +59,11 @@ async fn the_life_of_a_key(store: &dyn KeyStore, backend: &BackendName, algorith
     let first = store.create(backend, key_use, algorithm).await.expect("the first key is made");
     assert_eq!((&first.backend, first.key_use), (backend, key_use), "the kid names the backend and the use");
     assert_eq!(first.to_string().parse::<Kid>().as_ref(), Ok(&first), "the kid keeps to the grammar");
-    assert_eq!(store.create(backend, key_use, algorithm).await, Err(StoreError::Exists), "there is one first key");
+    assert_eq!(
+        store.create(backend, key_use, algorithm).await,
+        Err(StoreError::Exists),
+        "there is one first key"
+    );
     published_and_signs(store, &first, algorithm).await;
     states(store, backend, algorithm, &[(&first, KeyState::Current)]).await;
     assert_eq!(store.revoke(&first).await, Err(StoreError::InUse), "the current version cannot be revoked");
@@ -75,24 +80,47 @@ async fn the_life_of_a_key(store: &dyn KeyStore, backend: &BackendName, algorith
     assert_eq!(store.revoke(&first).await, Ok(()), "revoking it again is fine");
     published_and_signs(store, &second, algorithm).await;
     let versions = store.versions(backend, key_use).await.unwrap();
-    assert_eq!(versions.first().map(|version| &version.kid), Some(&second), "the current version is listed first");
+    assert_eq!(
+        versions.first().map(|version| &version.kid),
+        Some(&second),
+        "the current version is listed first"
+    );
     let listed = versions.iter().find(|version| version.kid == first).map(|version| version.state);
-    assert!(matches!(listed, None | Some(KeyState::Revoked)), "a revoked version is listed as such, or not at all");
+    assert!(
+        matches!(listed, None | Some(KeyState::Revoked)),
+        "a revoked version is listed as such, or not at all"
+    );
 
     let kid = Kid::new(backend.clone(), key_use, never_was());
-    assert_eq!(store.public(&kid).await, Err(StoreError::NotFound), "a version that never was is not published");
-    assert_eq!(store.revoke(&kid).await, Err(StoreError::NotFound), "a version that never was cannot be revoked");
+    assert_eq!(
+        store.public(&kid).await,
+        Err(StoreError::NotFound),
+        "a version that never was is not published"
+    );
+    assert_eq!(
+        store.revoke(&kid).await,
+        Err(StoreError::NotFound),
+        "a version that never was cannot be revoked"
+    );
     let other = Kid::new(backend.clone(), KeyUse::Encryption, second.version.clone());
     assert_eq!(store.public(&other).await, Err(StoreError::NotFound), "a version has one use");
     let none = store.versions(backend, KeyUse::Encryption).await;
     assert_eq!(none, Ok(Vec::new()), "keys of one use are not listed under another");
 }
 
-async fn keys_of_one_backend_are_not_those_of_another(store: &dyn KeyStore, one: &BackendName, other: &BackendName) {
+async fn keys_of_one_backend_are_not_those_of_another(
+    store: &dyn KeyStore,
+    one: &BackendName,
+    other: &BackendName,
+) {
     let kid = store.signer(one).await.unwrap().kid().clone();
     let foreign = Kid::new(other.clone(), kid.key_use, kid.version);
     assert_eq!(store.public(&foreign).await, Err(StoreError::NotFound), "a version belongs to one backend");
-    assert_eq!(store.revoke(&foreign).await, Err(StoreError::NotFound), "a version is revoked by its own name alone");
+    assert_eq!(
+        store.revoke(&foreign).await,
+        Err(StoreError::NotFound),
+        "a version is revoked by its own name alone"
+    );
 }
 
 async fn states(
@@ -134,7 +162,8 @@ async fn published_and_signs(store: &dyn KeyStore, kid: &Kid, algorithm: KeyAlgo
 const ISSUER: &str = "https://conformance.example.com";
 
 async fn token(signer: &dyn Signer) -> String {
-    let header = format!(r#"{{"alg":"{}","typ":"bridged+jwt","kid":"{}"}}"#, signer.algorithm(), signer.kid());
+    let header =
+        format!(r#"{{"alg":"{}","typ":"bridged+jwt","kid":"{}"}}"#, signer.algorithm(), signer.kid());
     let claims = format!(r#"{{"iss":"{ISSUER}","aud":"a","sub":"s","iat":1000,"exp":1060,"jti":"1"}}"#);
     let signed = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(claims));
     let signature = signer.sign(signed.as_bytes()).await.expect("the signer signs");

@@ -23,7 +23,8 @@ use drawbridge_verify::{KeyUse, PublicJwk};
 
 use self::{folder::Folder, version::VersionId};
 use crate::{
-    BackendName, Clock, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer, StoreError, SystemClock,
+    BackendName, Clock, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer, StoreError,
+    SystemClock,
 };
 
 mod file;

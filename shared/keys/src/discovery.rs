@@ -52,11 +52,15 @@ impl Discovery {
             return Ok(url.clone());
         }
         let answer = self.client.get(&self.document, http::JSON).await.map_err(|error| match error {
-            SourceError::NotFound => SourceError::Unavailable("the issuer has no discovery document".to_owned()),
+            SourceError::NotFound => {
+                SourceError::Unavailable("the issuer has no discovery document".to_owned())
+            }
             other => other,
         })?;
         let document: Document = serde_json::from_slice(&answer.body).map_err(|_| {
-            SourceError::Refused("the discovery document is no JSON object with one `issuer` and one `jwks_uri`".to_owned())
+            SourceError::Refused(
+                "the discovery document is no JSON object with one `issuer` and one `jwks_uri`".to_owned(),
+            )
         })?;
         if document.issuer != self.issuer {
             return Err(SourceError::Refused("the discovery document is another issuer's".to_owned()));

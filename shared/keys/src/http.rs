@@ -113,7 +113,8 @@ impl HttpClient {
 
     /// Parses an address that keys may be fetched from.
     pub(crate) fn address(&self, text: &str) -> Result<Url, RemoteError> {
-        let url = Url::parse(text).map_err(|error| RemoteError(format!("`{text}` is not an address: {error}")))?;
+        let url =
+            Url::parse(text).map_err(|error| RemoteError(format!("`{text}` is not an address: {error}")))?;
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return Err(RemoteError("the address has a user name, a password or a fragment".to_owned()));
         }
@@ -131,7 +132,11 @@ impl HttpClient {
     }
 
     /// Gets `url`, which [`address`](Self::address) made. `NotFound` for the statuses 404 and 410.
-    pub(crate) async fn get(&self, url: &Url, accept: &'static [&'static str]) -> Result<Answer, SourceError> {
+    pub(crate) async fn get(
+        &self,
+        url: &Url,
+        accept: &'static [&'static str],
+    ) -> Result<Answer, SourceError> {
         // An address that was changed after it was admitted would be a mistake of ours; better refused than fetched.
         self.address(url.as_str()).map_err(|error| SourceError::Refused(error.0))?;
         let client = if url.scheme() == "https" { self.0.tls() } else { self.0.plain() };
@@ -191,7 +196,10 @@ impl Inner {
             .timeout(self.timeout)
             .pool_idle_timeout(IDLE)
             // The name, too, must stay on this machine.
-            .resolve_to_addrs("localhost", &[([127, 0, 0, 1], 0).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 0).into()])
+            .resolve_to_addrs(
+                "localhost",
+                &[([127, 0, 0, 1], 0).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 0).into()],
+            )
     }
 
     /// The causes, without the address, which the operator knows.

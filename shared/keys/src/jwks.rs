@@ -45,7 +45,9 @@ impl JwksUrl {
         let mut path = url.path().to_owned();
         if path.contains(BACKEND) {
             let backend: BackendName = backend
-                .ok_or_else(|| refused("names `{backend}`, but the keys of this issuer are not those of one backend"))?
+                .ok_or_else(|| {
+                    refused("names `{backend}`, but the keys of this issuer are not those of one backend")
+                })?
                 .parse()
                 .map_err(|error| RemoteError(format!("`{}`: {error}", backend.unwrap_or_default())))?;
             path = path.replace(BACKEND, backend.as_str());
@@ -165,7 +167,11 @@ mod tests {
     #[tokio::test]
     async fn attack_06_a_kid_that_would_change_the_address_is_not_asked_for() {
         // Nothing listens at the discard port: whatever is asked for there would be `Unavailable`.
-        for template in ["http://127.0.0.1:9/jwks/{kid}", "http://127.0.0.1:9/jwks/.{kid}", "http://127.0.0.1:9/{kid}/key"] {
+        for template in [
+            "http://127.0.0.1:9/jwks/{kid}",
+            "http://127.0.0.1:9/jwks/.{kid}",
+            "http://127.0.0.1:9/{kid}/key",
+        ] {
             for kid in ["..", "../x", "a/b", "a?b", "a#b", "%2e%2e", "a\\b", "", "a b", "a\r\nb", "é"] {
                 let fetched = new(template, None).unwrap().fetch(kid).await;
                 let dotted = template.contains("/.{kid}") && kid == "..";
@@ -174,7 +180,13 @@ mod tests {
                 }
             }
         }
-        assert_eq!(new("http://127.0.0.1:9/jwks/.{kid}", None).unwrap().fetch(".").await.err(), Some(SourceError::NotFound));
-        assert_eq!(new("http://127.0.0.1:9/jwks/{kid}", None).unwrap().fetch(".").await.err(), Some(SourceError::NotFound));
+        assert_eq!(
+            new("http://127.0.0.1:9/jwks/.{kid}", None).unwrap().fetch(".").await.err(),
+            Some(SourceError::NotFound)
+        );
+        assert_eq!(
+            new("http://127.0.0.1:9/jwks/{kid}", None).unwrap().fetch(".").await.err(),
+            Some(SourceError::NotFound)
+        );
     }
 }

@@ -100,7 +100,8 @@ impl PrivateJwk {
     /// `Unavailable` when the random generator fails, `Unsupported` for an algorithm that cannot be made here.
     pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, StoreError> {
         let KeyAlgorithm::Signature(algorithm) = algorithm;
-        let failed = |_| StoreError::Unavailable("no key could be made: the random generator failed".to_owned());
+        let failed =
+            |_| StoreError::Unavailable("no key could be made: the random generator failed".to_owned());
         let json = match algorithm.key_type() {
             KeyType::Rsa => rsa_json(algorithm, &RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?)?,
             KeyType::P256 | KeyType::P384 | KeyType::P521 => {
@@ -108,6 +109,7 @@ impl PrivateJwk {
                 ec_json(algorithm, &curve, &EcdsaKeyPair::generate(curve.signing).map_err(failed)?)?
             }
             KeyType::Ed25519 => ed25519_json(algorithm, &Ed25519KeyPair::generate().map_err(failed)?)?,
+            KeyType::X25519 => return Err(StoreError::Unsupported("X25519 keys do not sign".to_owned())),
         };
         Self::parse(json.as_bytes())
     }
@@ -122,8 +124,8 @@ impl PrivateJwk {
             return Err(malformed("longer than 8 KiB"));
         }
         // The parser's own message may quote what it read, which here is a secret.
-        let members: Members<'_> =
-            serde_json::from_slice(json).map_err(|_| malformed("not a JSON object of a private JWK's members"))?;
+        let members: Members<'_> = serde_json::from_slice(json)
+            .map_err(|_| malformed("not a JSON object of a private JWK's members"))?;
         let algorithm: Algorithm = members
             .alg
             .and_then(|name| name.parse().ok())
@@ -138,6 +140,7 @@ impl PrivateJwk {
             KeyType::Rsa => rsa_pair(algorithm, &members)?,
             KeyType::P256 | KeyType::P384 | KeyType::P521 => ec_pair(algorithm, &members)?,
             KeyType::Ed25519 => ed25519_pair(&members)?,
+            KeyType::X25519 => return Err(malformed("`alg` does not name a signature algorithm")),
         };
         let members = Members { key_use: Some(KeyUse::Signing.name()), key_ops: None, kid: None, ..members };
         let json = to_json(&members)?;
@@ -210,7 +213,9 @@ impl Curve {
             KeyType::P256 => ("P-256", 32, &ECDSA_P256_SHA256_FIXED_SIGNING),
             KeyType::P384 => ("P-384", 48, &ECDSA_P384_SHA384_FIXED_SIGNING),
             KeyType::P521 => ("P-521", 66, &ECDSA_P521_SHA512_FIXED_SIGNING),
-            KeyType::Rsa | KeyType::Ed25519 => return Err(malformed("`alg` is not one of an elliptic curve")),
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::X25519 => {
+                return Err(malformed("`alg` is not one of an elliptic curve"));
+            }
         };
         Ok(Self { name, length, signing })
     }
@@ -229,7 +234,8 @@ fn rsa_pair(algorithm: Algorithm, members: &Members<'_>) -> Result<Pair, StoreEr
         qInv: decode("qi", members.qi)?,
     };
     // AWS-LC checks here that n = pq, that d fits e, and the CRT values.
-    let pair = RsaKeyPair::from_components(&components).map_err(|_| malformed("not one consistent RSA key"))?;
+    let pair =
+        RsaKeyPair::from_components(&components).map_err(|_| malformed("not one consistent RSA key"))?;
     Pair::rsa(algorithm, pair)
 }
 
@@ -280,7 +286,11 @@ fn rsa_json(algorithm: Algorithm, pair: &RsaKeyPair) -> Result<Zeroizing<String>
     })
 }
 
-fn ec_json(algorithm: Algorithm, curve: &Curve, pair: &EcdsaKeyPair) -> Result<Zeroizing<String>, StoreError> {
+fn ec_json(
+    algorithm: Algorithm,
+    curve: &Curve,
+    pair: &EcdsaKeyPair,
+) -> Result<Zeroizing<String>, StoreError> {
     let unusable = || malformed("the new key could not be exported");
     let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or_else(unusable)?;
     let (x, y) = point.split_at_checked(curve.length).ok_or_else(unusable)?;

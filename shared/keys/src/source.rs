@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use drawbridge_verify::PublicJwk;
 use thiserror::Error;
 
-use crate::{Kid, KeyStore, StoreError};
+use crate::{KeyStore, Kid, StoreError};
 
 /// Where a verifier gets public keys of one issuer (and, where keys are per backend, of one backend).
 #[async_trait]

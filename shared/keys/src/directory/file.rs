@@ -33,7 +33,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError
         }
     }
     if length > MAX_PRIVATE_JWK {
-        return Err(malformed(path, "too long for a key", "restore it from a backup, or rotate and remove it"));
+        return Err(malformed(
+            path,
+            "too long for a key",
+            "restore it from a backup, or rotate and remove it",
+        ));
     }
     content.truncate(length);
     Ok(Some(content))
@@ -85,7 +89,12 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
 
 /// Refuses files and folders that others can reach. `others` are the bits that may not be set, `mode` is the mend.
 #[cfg(unix)]
-pub(super) fn is_private(path: &Path, metadata: &fs::Metadata, others: u32, mode: &str) -> Result<(), StoreError> {
+pub(super) fn is_private(
+    path: &Path,
+    metadata: &fs::Metadata,
+    others: u32,
+    mode: &str,
+) -> Result<(), StoreError> {
     let actual = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
     if actual & others == 0 {
         return Ok(());
@@ -106,19 +115,21 @@ pub(super) fn is_private(_: &Path, _: &fs::Metadata, _: u32, _: &str) -> Result<
 pub(super) fn refused(path: &Path, error: &io::Error) -> StoreError {
     let path = path.display();
     match error.kind() {
-        ErrorKind::PermissionDenied => {
-            StoreError::Denied(format!("`{path}` is not open to this user; run this as its owner, or `chown` it"))
-        }
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            StoreError::Unavailable(format!("`{path}` leads through a file; name a folder as the `directory` of the store"))
-        }
+        ErrorKind::PermissionDenied => StoreError::Denied(format!(
+            "`{path}` is not open to this user; run this as its owner, or `chown` it"
+        )),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => StoreError::Unavailable(format!(
+            "`{path}` leads through a file; name a folder as the `directory` of the store"
+        )),
         ErrorKind::NotFound => StoreError::Unavailable(format!(
             "the folder of `{path}` does not exist; mend `directory`, or make the first key with `drawbridge keys create`"
         )),
-        ErrorKind::ReadOnlyFilesystem => {
-            StoreError::Unavailable(format!("`{path}` is on a read-only file system; mount it for writing, or use another store"))
+        ErrorKind::ReadOnlyFilesystem => StoreError::Unavailable(format!(
+            "`{path}` is on a read-only file system; mount it for writing, or use another store"
+        )),
+        ErrorKind::StorageFull => {
+            StoreError::Unavailable(format!("the disk of `{path}` is full; make room and try again"))
         }
-        ErrorKind::StorageFull => StoreError::Unavailable(format!("the disk of `{path}` is full; make room and try again")),
         _ => StoreError::Unavailable(format!("`{path}`: {error}; mend that and try again")),
     }
 }

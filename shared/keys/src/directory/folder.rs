@@ -92,9 +92,9 @@ impl Folder {
             return Ok(key.algorithm());
         }
         let public = PublicJwk::parse(&content).ok().and_then(|key| key.algorithm());
-        public.map(KeyAlgorithm::Signature).ok_or_else(|| {
-            file::malformed(&path, "not a public JWK", "it is a revoked version: remove it")
-        })
+        public
+            .map(KeyAlgorithm::Signature)
+            .ok_or_else(|| file::malformed(&path, "not a public JWK", "it is a revoked version: remove it"))
     }
 
     /// Which versions there are; none where the folder is not there. Other files are nobody's business.
@@ -105,7 +105,9 @@ impl Folder {
         }
         for entry in fs::read_dir(&self.path).map_err(|error| unusable(&self.path, &error))? {
             let name = entry.map_err(|error| unusable(&self.path, &error))?.file_name();
-            let Some((version, state)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
+            let Some((version, state)) = name.to_str().and_then(|name| name.split_once('.')) else {
+                continue;
+            };
             let Ok(version) = version.parse::<VersionId>() else { continue };
             match state {
                 PRIVATE => _ = versions.entry(version).or_insert(false),
@@ -122,7 +124,9 @@ impl Folder {
         for folder in [&self.root, &self.path] {
             let metadata = match fs::metadata(folder) {
                 Ok(metadata) => metadata,
-                Err(error) if error.kind() == ErrorKind::NotFound && *folder == self.path => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::NotFound && *folder == self.path => {
+                    return Ok(false);
+                }
                 Err(error) => return Err(unusable(folder, &error)),
             };
             if !metadata.is_dir() {

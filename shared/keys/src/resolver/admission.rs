@@ -27,7 +27,8 @@ impl Admission {
 
     /// Makes the key ready to verify, or says why it may not be used.
     pub(super) fn key(&self, jwk: &PublicJwk, kid: &str) -> Result<Arc<PublicKey>, String> {
-        let key = PublicKey::bind(jwk, kid, self.algorithms, self.without_alg).map_err(|error| error.to_string())?;
+        let key = PublicKey::bind(jwk, kid, self.algorithms, self.without_alg)
+            .map_err(|error| error.to_string())?;
         if !self.pinned.is_empty() && !self.pinned.contains(&key.thumbprint()) {
             return Err("its thumbprint is not one of the pinned ones".to_owned());
         }

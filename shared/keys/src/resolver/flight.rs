@@ -62,7 +62,13 @@ impl Shared {
     }
 
     /// Takes what a fetch brought into the table, all at once.
-    fn land(&self, cold: &mut Cold, kid: &str, fetched: Result<Fetched, SourceError>, now: Instant) -> Landed {
+    fn land(
+        &self,
+        cold: &mut Cold,
+        kid: &str,
+        fetched: Result<Fetched, SourceError>,
+        now: Instant,
+    ) -> Landed {
         let name = self.flight_of(kid);
         cold.land(name);
         let why = match fetched {
@@ -123,7 +129,9 @@ impl Shared {
                 hash_map::Entry::Vacant(place) => {
                     place.insert(Arc::new(self.entry(kid, key, fetched.max_age, now)));
                 }
-                hash_map::Entry::Occupied(_) => return Err("the key source answered with two keys of one kid".to_owned()),
+                hash_map::Entry::Occupied(_) => {
+                    return Err("the key source answered with two keys of one kid".to_owned());
+                }
             }
         }
         Ok(Table::of_set(entries))
@@ -169,9 +177,9 @@ impl Landing {
             let _place = self.shared.pools.of(class).acquire().await;
             self.shared.source.fetch(&self.kid).await
         };
-        let fetched = timeout(LONGEST, fetch)
-            .await
-            .unwrap_or_else(|_| Err(SourceError::Unavailable(format!("no answer within {} s", LONGEST.as_secs()))));
+        let fetched = timeout(LONGEST, fetch).await.unwrap_or_else(|_| {
+            Err(SourceError::Unavailable(format!("no answer within {} s", LONGEST.as_secs())))
+        });
         self.land(fetched);
     }
 

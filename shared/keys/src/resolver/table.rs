@@ -31,7 +31,12 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What a source said `now` and holds fresh for `fresh`.
-    pub(super) fn new(key: Result<Arc<PublicKey>, String>, now: Instant, fresh: Duration, stale: Duration) -> Self {
+    pub(super) fn new(
+        key: Result<Arc<PublicKey>, String>,
+        now: Instant,
+        fresh: Duration,
+        stale: Duration,
+    ) -> Self {
         let fresh = fresh.min(stale);
         Self {
             key,
@@ -90,7 +95,9 @@ impl Table {
         table.0.insert(kid.into(), Arc::new(entry));
         while table.0.len() > most.max(1) {
             let others = table.0.iter().filter(|(other, _)| other.as_ref() != kid);
-            let Some(oldest) = others.min_by_key(|(_, entry)| entry.stale_at).map(|(oldest, _)| oldest.clone()) else {
+            let Some(oldest) =
+                others.min_by_key(|(_, entry)| entry.stale_at).map(|(oldest, _)| oldest.clone())
+            else {
                 break;
             };
             table.0.remove(&oldest);
@@ -107,7 +114,8 @@ impl Table {
     /// After a fetch for `kid` that failed, or of the whole set where there is no kid.
     pub(super) fn after_failure(&self, kid: Option<&str>, retry_at: Instant) -> Self {
         let mut table = self.clone();
-        for (_, entry) in table.0.iter_mut().filter(|(other, _)| kid.is_none_or(|kid| other.as_ref() == kid)) {
+        for (_, entry) in table.0.iter_mut().filter(|(other, _)| kid.is_none_or(|kid| other.as_ref() == kid))
+        {
             *entry = Arc::new(entry.after_failure(retry_at));
         }
         table

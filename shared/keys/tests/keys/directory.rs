@@ -1,8 +1,8 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use drawbridge_keys::{
-    BackendName, KeyAlgorithm, KeySource, KeyState, KeyStore, Kid, SourceError, StoreError, StoreSource, conformance,
-    directory::DirectoryStore,
+    BackendName, KeyAlgorithm, KeySource, KeyState, KeyStore, Kid, SourceError, StoreError, StoreSource,
+    conformance, directory::DirectoryStore,
 };
 use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
 
@@ -36,7 +36,9 @@ impl Place {
 
 #[tokio::test]
 async fn the_directory_store_keeps_every_law_of_a_key_store() {
-    let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| !matches!(algorithm.name(), "RS384" | "RS512" | "PS384" | "PS512"));
+    let algorithms = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| !matches!(algorithm.name(), "RS384" | "RS512" | "PS384" | "PS512"));
     let algorithms: Vec<_> = algorithms.map(KeyAlgorithm::Signature).collect();
     conformance::holds(&place().store, &algorithms).await;
 }

@@ -60,9 +60,12 @@ fn two_new_keys_are_never_the_same() {
 
 #[test]
 fn private_and_public_halves_of_two_keys_are_no_key() {
-    for (algorithm, public) in
-        [(Algorithm::ES256, "x,y"), (Algorithm::ES384, "x,y"), (Algorithm::ES512, "x,y"), (Algorithm::Ed25519, "x")]
-    {
+    for (algorithm, public) in [
+        (Algorithm::ES256, "x,y"),
+        (Algorithm::ES384, "x,y"),
+        (Algorithm::ES512, "x,y"),
+        (Algorithm::Ed25519, "x"),
+    ] {
         let mut mixed = members(&made(algorithm).to_json());
         let other = members(&made(algorithm).to_json());
         for name in public.split(',') {
@@ -86,7 +89,11 @@ fn whatever_is_not_exactly_a_private_jwk_is_refused() {
     let good = members(&made(Algorithm::ES256).to_json());
     let with = |name: &str, value: Value| {
         let mut changed = good.clone();
-        if value.is_null() { changed.remove(name) } else { changed.insert(name.to_owned(), value) };
+        if value.is_null() {
+            changed.remove(name)
+        } else {
+            changed.insert(name.to_owned(), value)
+        };
         changed
     };
     assert!(parse(&good).is_ok());
@@ -121,7 +128,10 @@ fn whatever_is_not_exactly_a_private_jwk_is_refused() {
         ("k", json!("c2VjcmV0")),
         ("jku", json!("https://evil.example.com")),
     ] {
-        assert!(matches!(parse(&with(name, value.clone())), Err(StoreError::Malformed(_))), "{name}: {value}");
+        assert!(
+            matches!(parse(&with(name, value.clone())), Err(StoreError::Malformed(_))),
+            "{name}: {value}"
+        );
     }
     let text = serde_json::to_string(&good).unwrap();
     let twice = text.replacen('{', r#"{"d":"AAAA","#, 1);
@@ -136,7 +146,9 @@ fn whatever_is_not_exactly_a_private_jwk_is_refused() {
 fn an_error_says_nothing_of_the_key() {
     let good = members(&made(Algorithm::ES256).to_json());
     let secret = good["d"].as_str().unwrap();
-    for (name, value) in [("d", json!([secret])), ("x", json!(secret)), (secret, json!(secret)), ("alg", json!(secret))] {
+    for (name, value) in
+        [("d", json!([secret])), ("x", json!(secret)), (secret, json!(secret)), ("alg", json!(secret))]
+    {
         let mut changed = good.clone();
         changed.insert(name.to_owned(), value);
         let Err(error) = parse(&changed) else { panic!("`{name}` was accepted") };

@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use axum::{Router, http::HeaderMap, response::IntoResponse, routing::any};
-use drawbridge_keys::{Fetched, HttpClient, KeyAlgorithm, KeyLimits, KeySource, PrivateJwk, Resolver, SourceError};
+use drawbridge_keys::{
+    Fetched, HttpClient, KeyAlgorithm, KeyLimits, KeySource, PrivateJwk, Resolver, SourceError,
+};
 use drawbridge_verify::{Algorithm, Algorithms, KeyUse, PublicJwk};
 use tokio::sync::Semaphore;
 
@@ -206,6 +208,10 @@ impl Server {
 
     pub(crate) fn headers(&self, name: &str) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
-        asked.iter().flat_map(|(_, headers)| headers.get_all(name)).map(|value| value.to_str().unwrap().to_owned()).collect()
+        asked
+            .iter()
+            .flat_map(|(_, headers)| headers.get_all(name))
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect()
     }
 }
