@@ -89,7 +89,10 @@ fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
         let policy = route.or("policy", false, boolean);
         // No scope at all is a decision that somebody makes, not one that happens by leaving a line out.
         if matches!((&scopes, &policy), (Ok(None), Ok(false))) {
-            route.mistake("`scopes` is missing; write the scopes that the token must have, or `scopes: []` if every verified token will do");
+            route.mistake(
+                "`scopes` is missing; write the scopes that the token must have, or `scopes: \
+                 []` if every verified token will do",
+            );
         }
         let scopes = scopes.map(Option::unwrap_or_default);
         Ok(Route { template: template?, methods: methods?, scopes: scopes?, policy: policy? })
@@ -122,8 +125,13 @@ fn policy_text(path: &Path) -> Result<String, String> {
 fn policies_are_used(backend: &Fields<'_>, routes: &Routes, report: &Report) -> Result<(), Reported> {
     let asked = routes.iter().position(|route| route.policy);
     let message = match (asked, backend.has("policy")) {
-        (Some(index), false) => format!("routes[{index}] has `policy: true`, but there are no `policy` files; name them, as in `policy: [policies/orders.cedar]`"),
-        (None, true) => "no route has `policy: true`, so these files would decide nothing; write it at the routes that they are for".to_owned(),
+        (Some(index), false) => format!(
+            "routes[{index}] has `policy: true`, but there are no `policy` \
+             files; name them, as in `policy: [policies/orders.cedar]`"
+        ),
+        (None, true) => "no route has `policy: true`, so these files would decide nothing; write it at \
+                         the routes that they are for"
+            .to_owned(),
         _ => return Ok(()),
     };
     Err(report.at(backend.place_of("policy"), message))
@@ -196,7 +204,8 @@ fn path_prefix(node: &Node, report: &Report) -> Result<String, Reported> {
         Some(rest) if rest.split('/').all(segment) => Ok(path),
         _ => {
             let message = format!(
-                "{} is no path prefix; write `/` and a segment of letters, digits, `-`, `.`, `_` and `~`, as in `/orders` or `/v1/orders`",
+                "{} is no path prefix; write `/` and a segment of letters, digits, `-`, `.`, `_` and \
+                 `~`, as in `/orders` or `/v1/orders`",
                 quote(&path)
             );
             Err(report.at(&node.place, message))

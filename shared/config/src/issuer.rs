@@ -76,7 +76,8 @@ fn keys(issuer: &mut Fields<'_>, http: bool, root: &Node) -> Result<Keys, Report
     let forms = [written, issuer.optional("jwks", jwks), issuer.optional("store", store)];
     one(forms).unwrap_or_else(|| {
         Err(issuer.mistake(
-            "must say in exactly one way where its keys come from; write one of `keys: discovery`, `jwks: URL` and `store: NAME`",
+            "must say in exactly one way where its keys come from; write one of `keys: discovery`, \
+             `jwks: URL` and `store: NAME`",
         ))
     })
 }
@@ -181,7 +182,8 @@ fn unknown_algorithm(name: &str, keys: Option<&Keys>) -> String {
     if ["RSA", "ECDH", "DIR", "PBES2", "A128", "A192", "A256"].iter().any(|prefix| upper.starts_with(prefix))
     {
         return format!(
-            "{quoted} encrypts, but `algorithms` are for signatures; name {ADVICE}, and see `encryption` of a backend"
+            "{quoted} encrypts, but `algorithms` are for signatures; name {ADVICE}, and see \
+             `encryption` of a backend"
         );
     }
     if let Some(known) = Algorithm::ALL.iter().find(|known| known.name().eq_ignore_ascii_case(name)) {

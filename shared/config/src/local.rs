@@ -97,7 +97,8 @@ fn identity_sources(
         }
         if source.contains(".path.") {
             let message = format!(
-                "{}: API Gateway takes no path parameters as identity sources; leave it out, with `cache_ttl: 0s`",
+                "{}: API Gateway takes no path parameters as identity sources; leave it out, with \
+                 `cache_ttl: 0s`",
                 quote(&source)
             );
             return Err(report.at(&node.place, message));

@@ -15,16 +15,19 @@ pub(crate) fn refuse(node: &Node, report: &Report) -> Result<(), Reported> {
         _ => false,
     };
     if found {
-        return Err(report.at(&node.place, "looks like a private key; a configuration holds no secrets, put the key into one of the `stores` and name that"));
+        return Err(report.at(
+            &node.place,
+            "looks like a private key; a configuration holds no secrets, \
+             put the key into one of the `stores` and name that",
+        ));
     }
-    let below = match &node.value {
+    match &node.value {
         Value::List(items) => items.iter().map(|item| refuse(item, report)).fold(Ok(()), Result::and),
         Value::Map(members) => {
             members.values().map(|member| refuse(member, report)).fold(Ok(()), Result::and)
         }
         _ => Ok(()),
-    };
-    below
+    }
 }
 
 fn is_private_key(text: &str) -> bool {

@@ -47,7 +47,10 @@ pub(crate) fn store(node: &Node, folder: &Path, report: &Report) -> Result<Store
             }),
         ];
         one(forms).unwrap_or_else(|| {
-            Err(store.mistake("must be of exactly one kind; write one of `directory`, `secrets_manager`, `kms` and `key_vault`"))
+            Err(store.mistake(
+                "must be of exactly one kind; write one of `directory`, \
+                 `secrets_manager`, `kms` and `key_vault`",
+            ))
         })
     })
 }

@@ -214,7 +214,8 @@ fn unknown_field(name: &str, known: &[&'static str]) -> String {
     let lower = name.to_lowercase();
     if ["secret", "password", "private", "credential"].iter().any(|word| lower.contains(word)) {
         return format!(
-            "unknown field {}; a configuration holds no secrets, put the key into one of the `stores` and name that",
+            "unknown field {}; a configuration holds no secrets, put the key into one of the `stores` \
+             and name that",
             quote(name)
         );
     }

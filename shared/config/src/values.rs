@@ -68,7 +68,8 @@ pub(crate) fn name(name: &str, place: &Place, report: &Report) -> Result<String,
 pub(crate) fn backend_name(name: &str, place: &Place, report: &Report) -> Result<BackendName, Reported> {
     name.parse().map_err(|_| {
         let message = format!(
-            "{} is no name of a backend; write 1 to 48 lower-case letters, digits and `-`, with a letter or digit at both ends",
+            "{} is no name of a backend; write 1 to 48 lower-case letters, digits and `-`, with a \
+             letter or digit at both ends",
             quote(name)
         );
         report.at(place, message)
@@ -257,7 +258,8 @@ const RELAXATIONS: [Relaxation; 3] =
 const REFUSED_TYPES: [(&str, &str); 5] = [
     (
         "jwt",
-        "types nothing, every kind of token may carry it; name the issuer's own type, or write `relax: [accept_untyped_tokens]` if it has none",
+        "types nothing, every kind of token may carry it; name the issuer's own type, or write `relax: \
+         [accept_untyped_tokens]` if it has none",
     ),
     ("dpop+jwt", "is the type of DPoP proofs, not of access tokens; name the issuer's own type"),
     ("logout+jwt", "is the type of logout tokens, not of access tokens; name the issuer's own type"),

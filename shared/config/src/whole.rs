@@ -49,7 +49,11 @@ fn bridged(name: &str, issuer: &mut Issuer, root: &Node, report: &Report) {
         );
     }
     if !issuer.audiences.is_empty() {
-        report.at(place("audience"), "bridged tokens are for one backend; leave this out, and write `audience` at the backend if its name will not do");
+        report.at(
+            place("audience"),
+            "bridged tokens are for one backend; leave this out, and write \
+             `audience` at the backend if its name will not do",
+        );
     }
 }
 
@@ -123,7 +127,11 @@ fn consumers(name: &str, issuer: &Issuer, config: &Config, root: &Node, report: 
     if let Keys::Jwks(address) = &issuer.keys
         && address.contains("{backend}")
     {
-        report.at(keys_place(name, root), "the consumers' tokens are for no backend, so `{backend}` names nothing; write an address without placeholders");
+        report.at(
+            keys_place(name, root),
+            "the consumers' tokens are for no backend, so `{backend}` \
+             names nothing; write an address without placeholders",
+        );
     }
     for backend in config.backends.values() {
         let at = |field| root.place_of(&["backends", backend.name.as_str(), field]);
@@ -162,7 +170,8 @@ fn consumers(name: &str, issuer: &Issuer, config: &Config, root: &Node, report: 
         }
         if other.types.iter().any(|other| issuer.types.contains(other)) {
             let message = format!(
-                "a type of `issuers.{name}`, which signs for the consumers, is accepted here too; name one of its own, as in `types: [bridged+jwt]`"
+                "a type of `issuers.{name}`, which signs for the consumers, is accepted here too; name \
+                 one of its own, as in `types: [bridged+jwt]`"
             );
             report.at(at("types"), message);
         }

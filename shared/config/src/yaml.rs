@@ -195,7 +195,9 @@ impl<'t> Reader<'t, '_> {
             }
             info if info.contains("unknown anchor") => ALIAS.to_owned(),
             info if info.contains("mapping values") => {
-                "is not YAML: a second `: ` in a line, or a line that is indented otherwise than those beside it; put text with `: ` in quotes".to_owned()
+                "is not YAML: a second `: ` in a line, or a line that is indented otherwise than those \
+                 beside it; put text with `: ` in quotes"
+                    .to_owned()
             }
             info => format!("is not YAML: {info}"),
         };
