@@ -18,7 +18,7 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// The key type that an algorithm needs.
+/// The key type that an algorithm needs: `kty` and `crv` in one.
 #[allow(missing_docs, reason = "the names are the registered ones")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
@@ -27,6 +27,8 @@ pub enum KeyType {
     P384,
     P521,
     Ed25519,
+    /// For key agreement alone; no signature algorithm needs it.
+    X25519,
 }
 
 impl Algorithm {

@@ -28,6 +28,9 @@ pub enum TokenError {
     /// The `kid` breaks the grammar.
     #[error("the token's kid is malformed")]
     KidMalformed,
+    /// The token could not be decrypted; why is not told (RFC 7516 section 11.5).
+    #[error("the token could not be decrypted")]
+    DecryptionFailed,
     /// The signature does not hold.
     #[error("the signature does not hold")]
     SignatureInvalid,

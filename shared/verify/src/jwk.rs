@@ -3,6 +3,7 @@ use serde::Serialize;
 use crate::{
     Algorithm, JwkError, KeyType, Thumbprint, base64,
     json::{Bounds, Value},
+    jwe::KeyManagement,
     material::Material,
     rules::is_kid,
 };
@@ -26,11 +27,12 @@ pub enum KeyUse {
     Encryption,
 }
 
-/// `alg`. A name that is unknown here is kept apart from no name: it binds the key to something that is not a signature.
+/// `alg`. A name that is unknown here is kept apart from no name: it binds the key to something that is not done here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     Nothing,
     Signature(Algorithm),
+    KeyManagement(KeyManagement),
     Other(String),
 }
 
@@ -60,6 +62,12 @@ impl PublicJwk {
         if let Named::Signature(algorithm) = self.algorithm { Some(algorithm) } else { None }
     }
 
+    /// `alg`, where it names a key management algorithm known here that fits the key.
+    pub fn key_management(&self) -> Option<KeyManagement> {
+        let Named::KeyManagement(algorithm) = self.algorithm else { return None };
+        Some(algorithm).filter(|algorithm| algorithm.fits(self.key_type()))
+    }
+
     /// `use`
     pub fn key_use(&self) -> Option<KeyUse> {
         self.key_use
@@ -87,6 +95,18 @@ impl PublicJwk {
         }
     }
 
+    /// The same key under a name, stated to be for encryption, as a key endpoint publishes it.
+    #[must_use]
+    pub fn named_for_encryption(self, kid: &str, algorithm: KeyManagement) -> Self {
+        Self {
+            kid: Some(kid.to_owned()),
+            key_use: Some(KeyUse::Encryption),
+            operations: None,
+            algorithm: Named::KeyManagement(algorithm),
+            material: self.material,
+        }
+    }
+
     /// The JWK as compact JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(&self.members()).unwrap_or_default()
@@ -101,7 +121,12 @@ impl PublicJwk {
             && by_use.or(by_operations).or(by_algorithm).is_some()
     }
 
-    /// Reads a JWK that has no private members.
+    /// Whether `key_ops` lists making or verifying signatures: such a key is never one to encrypt with.
+    pub(crate) fn lists_signatures(&self) -> bool {
+        self.operations.is_some_and(|listed| listed.0 & Operations::SIGN_OR_VERIFY != 0)
+    }
+
+    /// Reads the public members of a JWK.
     pub(crate) fn read(jwk: &Value<'_>) -> Result<Self, JwkError> {
         let kid = text(jwk, "kid")?;
         if kid.is_some_and(|kid| !is_kid(kid)) {
@@ -113,9 +138,7 @@ impl PublicJwk {
             Some("enc") => Some(KeyUse::Encryption),
             Some(_) => return Err(JwkError::Unsupported),
         };
-        let algorithm = text(jwk, "alg")?.map_or(Named::Nothing, |name| {
-            name.parse().map_or_else(|()| Named::Other(name.to_owned()), Named::Signature)
-        });
+        let algorithm = text(jwk, "alg")?.map_or(Named::Nothing, Named::read);
         Ok(Self {
             kid: kid.map(str::to_owned),
             key_use,
@@ -131,6 +154,7 @@ impl PublicJwk {
         let alg = match &self.algorithm {
             Named::Nothing => None,
             Named::Signature(algorithm) => Some(algorithm.name()),
+            Named::KeyManagement(algorithm) => Some(algorithm.name()),
             Named::Other(name) => Some(name.as_str()),
         };
         Members {
@@ -145,6 +169,14 @@ impl PublicJwk {
             alg,
             kid: self.kid(),
         }
+    }
+}
+
+impl Named {
+    fn read(name: &str) -> Self {
+        let signature = name.parse().map(Self::Signature);
+        let named = signature.or_else(|()| name.parse().map(Self::KeyManagement));
+        named.unwrap_or_else(|()| Self::Other(name.to_owned()))
     }
 }
 

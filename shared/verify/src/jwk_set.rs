@@ -66,7 +66,7 @@ impl JwkSet {
 }
 
 fn may_sign(key: &PublicJwk) -> bool {
-    key.key_use() != Some(KeyUse::Encryption) && !matches!(key.algorithm, Named::Other(_))
+    key.key_use() != Some(KeyUse::Encryption) && matches!(key.algorithm, Named::Nothing | Named::Signature(_))
 }
 
 /// A key has some ten members, and a certificate chain at most ten more values.

@@ -7,6 +7,7 @@ mod claims;
 mod error;
 mod header;
 pub mod json;
+pub mod jwe;
 mod jwk;
 mod jwk_set;
 mod jws;

@@ -16,6 +16,8 @@ pub(crate) enum Material {
     Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
     /// RFC 8032 section 5.1.5.
     Ed25519([u8; 32]),
+    /// RFC 7748 section 5.
+    X25519([u8; 32]),
 }
 
 /// A curve of RFC 7518 section 6.2.1.1.
@@ -37,12 +39,15 @@ impl Material {
             }
             "OKP" => match text(jwk, "crv")?.ok_or(JwkError::Malformed("crv"))? {
                 "Ed25519" => Self::ed25519(&bytes(jwk, "x")?)?,
+                "X25519" => Self::X25519(bytes(jwk, "x")?.try_into().map_err(|_| JwkError::Malformed("x"))?),
                 _ => return Err(JwkError::Unsupported),
             },
             _ => return Err(JwkError::Unsupported),
         };
         // What is left to check, a point on its curve, the library checks.
-        material.verifier(material.some_algorithm())?;
+        if let Some(algorithm) = material.some_algorithm() {
+            material.verifier(algorithm)?;
+        }
         Ok(material)
     }
 
@@ -60,13 +65,14 @@ impl Material {
                     Curve::P384 => &ECDSA_P384_SHA384_FIXED,
                     Curve::P521 => &ECDSA_P521_SHA512_FIXED,
                 };
-                let point = [&[UNCOMPRESSED], x.as_slice(), y].concat();
+                let point = uncompressed(x, y);
                 ParsedPublicKey::new(parameters, point)
                     .map_err(|_| JwkError::Weak("not a point on the curve"))
             }
             Self::Ed25519(x) => {
                 ParsedPublicKey::new(&ED25519, x).map_err(|_| JwkError::Weak("not an Ed25519 key"))
             }
+            Self::X25519(_) => Err(JwkError::AlgorithmNotAllowed),
         }
     }
 
@@ -76,6 +82,16 @@ impl Material {
             Self::Rsa { modulus, .. } => modulus.len(),
             Self::Ec { curve, .. } => 2 * curve.length(),
             Self::Ed25519(_) => 64,
+            Self::X25519(_) => 0,
+        }
+    }
+
+    /// The point of a curve as the library reads it.
+    pub(crate) fn point(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Rsa { .. } => None,
+            Self::Ec { x, y, .. } => Some(uncompressed(x, y)),
+            Self::Ed25519(x) | Self::X25519(x) => Some(x.to_vec()),
         }
     }
 
@@ -86,6 +102,7 @@ impl Material {
             Self::Ec { curve: Curve::P384, .. } => KeyType::P384,
             Self::Ec { curve: Curve::P521, .. } => KeyType::P521,
             Self::Ed25519(_) => KeyType::Ed25519,
+            Self::X25519(_) => KeyType::X25519,
         }
     }
 
@@ -95,6 +112,7 @@ impl Material {
             Self::Rsa { .. } => ("RSA", None),
             Self::Ec { curve, .. } => ("EC", Some(curve.name())),
             Self::Ed25519(_) => ("OKP", Some("Ed25519")),
+            Self::X25519(_) => ("OKP", Some("X25519")),
         }
     }
 
@@ -103,7 +121,7 @@ impl Material {
         match self {
             Self::Rsa { modulus, exponent } => [Some(modulus), Some(exponent), None, None],
             Self::Ec { x, y, .. } => [None, None, Some(x), Some(y)],
-            Self::Ed25519(x) => [None, None, Some(x), None],
+            Self::Ed25519(x) | Self::X25519(x) => [None, None, Some(x), None],
         }
     }
 
@@ -124,6 +142,7 @@ impl Material {
                 base64::encode(y)
             ),
             Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64::encode(x)),
+            Self::X25519(x) => format!(r#"{{"crv":"X25519","kty":"OKP","x":"{}"}}"#, base64::encode(x)),
         }
     }
 
@@ -156,14 +175,15 @@ impl Material {
         Ok(Self::Ed25519(key))
     }
 
-    /// An algorithm that the key works with, for trying whether it loads.
-    fn some_algorithm(&self) -> Algorithm {
+    /// A signature algorithm that the key works with, for trying whether it loads.
+    fn some_algorithm(&self) -> Option<Algorithm> {
         match self.key_type() {
-            KeyType::Rsa => Algorithm::RS256,
-            KeyType::P256 => Algorithm::ES256,
-            KeyType::P384 => Algorithm::ES384,
-            KeyType::P521 => Algorithm::ES512,
-            KeyType::Ed25519 => Algorithm::Ed25519,
+            KeyType::Rsa => Some(Algorithm::RS256),
+            KeyType::P256 => Some(Algorithm::ES256),
+            KeyType::P384 => Some(Algorithm::ES384),
+            KeyType::P521 => Some(Algorithm::ES512),
+            KeyType::Ed25519 => Some(Algorithm::Ed25519),
+            KeyType::X25519 => None,
         }
     }
 }
@@ -207,6 +227,10 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
             None
         }
     }
+}
+
+fn uncompressed(x: &[u8], y: &[u8]) -> Vec<u8> {
+    [&[UNCOMPRESSED], x, y].concat()
 }
 
 fn bytes(jwk: &Value<'_>, name: &'static str) -> Result<Vec<u8>, JwkError> {

@@ -41,7 +41,7 @@ impl PublicKey {
                 let mut fitting = allowed.iter().filter(fits);
                 fitting.next().filter(|_| fitting.next().is_none())
             }
-            Named::Nothing | Named::Other(_) => None,
+            Named::Nothing | Named::KeyManagement(_) | Named::Other(_) => None,
         };
         let algorithm = algorithm.ok_or(JwkError::AlgorithmNotAllowed)?;
         Ok(Self {

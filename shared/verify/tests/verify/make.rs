@@ -53,6 +53,7 @@ impl Private {
             KeyType::P384 => &P384,
             KeyType::P521 => &P521,
             KeyType::Ed25519 => &ED25519,
+            KeyType::X25519 => panic!("X25519 does not sign"),
         }
     }
 
@@ -113,7 +114,7 @@ pub(crate) fn curve(key_type: KeyType) -> &'static str {
         KeyType::P384 => "P-384",
         KeyType::P521 => "P-521",
         KeyType::Ed25519 => "Ed25519",
-        KeyType::Rsa => panic!("RSA has no curve"),
+        KeyType::Rsa | KeyType::X25519 => panic!("no curve that signs"),
     }
 }
 
