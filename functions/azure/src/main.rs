@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use drawbridge_config::ProcessEnvironment;
+use drawbridge_config::{Mistakes, ProcessEnvironment};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             // The host logs what comes here as an error; where even that fails there is nobody to tell.
             let _ = writeln!(std::io::stderr(), "{error}");
-            ExitCode::FAILURE
+            if error.is::<Mistakes>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }

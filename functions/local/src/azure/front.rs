@@ -62,12 +62,11 @@ impl Api {
         let deadline = Instant::now() + self.patience;
         let answer = timeout_at(deadline, self.app.handle(question)).await.map_err(|_| unavailable())?;
         let (parts, body) = answer.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         if parts.status == StatusCode::OK {
             let explicit = parts.headers.contains_key(REQUEST_ID);
             return if explicit { Ok(context(&parts.headers)) } else { Err(unavailable()) };
         }
-        if !PASSED_ON.contains(&parts.status) || kind != Some(PROBLEM.as_bytes()) {
+        if !PASSED_ON.contains(&parts.status) || !is_problem(&parts.headers) {
             return Err(unavailable());
         }
         let body = timeout_at(deadline, axum::body::to_bytes(body, MAX_PROBLEM)).await;
@@ -110,6 +109,12 @@ fn question(address: &str, request: &Request, target: &str) -> Option<Request> {
     *question.uri_mut() = address.parse().ok()?;
     *question.headers_mut() = headers;
     Some(question)
+}
+
+/// Whatever its parameters.
+fn is_problem(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(PROBLEM))
 }
 
 fn context(headers: &HeaderMap) -> HeaderMap {

@@ -21,6 +21,8 @@ mod invocation;
 mod proxying;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
