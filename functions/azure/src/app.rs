@@ -46,7 +46,7 @@ impl App {
         let gate = gate_for_backend(config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
         Ok(Self {
             gate,
-            keys: KeyEndpoint::new(stores(config)?),
+            keys: key_endpoint(config)?,
             audit,
             backend: settings.backend.clone(),
             credentials: settings.credentials.clone(),
@@ -126,26 +126,23 @@ fn http_on_loopback(config: &Config, backend: &BackendName) -> bool {
         .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback))
 }
 
-/// The stores whose keys this app publishes: those of the configuration that it knows how to open.
-fn stores(config: &Config) -> Result<Vec<(BackendName, Arc<dyn KeyStore>)>, StoreError> {
-    let mut open: BTreeMap<&str, Option<Arc<dyn KeyStore>>> = BTreeMap::new();
+/// Publishes the keys of the stores that this app knows how to open, and leaves the others to who does.
+fn key_endpoint(config: &Config) -> Result<KeyEndpoint, StoreError> {
+    let mut open: BTreeMap<&str, Arc<dyn KeyStore>> = BTreeMap::new();
     for (name, store) in &config.stores {
-        let opened = match open_directory(store) {
-            Ok(store) => Some(store),
+        match open_directory(store) {
+            Ok(store) => drop(open.insert(name, store)),
             Err(StoreError::Unsupported(_)) => {
                 log::info(&format!("the keys of the store `{name}` are published elsewhere"));
-                None
             }
             Err(error) => return Err(error),
-        };
-        open.insert(name, opened);
+        }
     }
-    let store_of = |name: &Option<String>| open.get(name.as_deref()?)?.clone();
-    Ok(config
-        .backends
-        .iter()
-        .filter_map(|(name, backend)| Some((name.clone(), store_of(&backend.store)?)))
-        .collect())
+    let stores = config.backends.iter().filter_map(|(name, backend)| {
+        let store = open.get(backend.store.as_deref()?)?;
+        Some((name.clone(), Arc::clone(store)))
+    });
+    Ok(KeyEndpoint::new(stores))
 }
 
 /// Well inside the time of a decision, so that a slow key endpoint is a 503 and not a request that ran out of time.
