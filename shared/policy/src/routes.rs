@@ -47,6 +47,10 @@ pub struct RouteMistake {
 pub struct Match<'r, 'p> {
     /// The route.
     pub route: &'r Route,
+    /// Its index among the configured routes.
+    pub index: usize,
+    /// The request's method: one of the route's.
+    pub method: &'static str,
     /// Parameter values, percent-decoded, in the order of the template.
     pub parameters: Vec<(&'r str, Cow<'p, str>)>,
 }
@@ -63,6 +67,18 @@ pub enum Denied {
     MissingScope {
         /// Space-delimited, as in `WWW-Authenticate`'s `scope`.
         required: String,
+    },
+    /// The policies do not permit the request.
+    #[error("the policies do not permit the request")]
+    Policy {
+        /// Those that forbid it; none where it is only not permitted.
+        policies: Vec<String>,
+    },
+    /// Policies could not be evaluated on the request.
+    #[error("a policy could not be evaluated")]
+    PolicyError {
+        /// Which.
+        policies: Vec<String>,
     },
 }
 
@@ -124,12 +140,13 @@ impl Routes {
     /// # Errors
     /// `UnknownRoute`.
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p Path<'p>) -> Result<Match<'r, 'p>, Denied> {
-        let (_, router) =
+        let &(method, ref router) =
             self.methods.iter().find(|(have, _)| *have == method).ok_or(Denied::UnknownRoute)?;
         let found = router.at(path.decoded()).map_err(|_| Denied::UnknownRoute)?;
-        let route = self.routes.get(*found.value).ok_or(Denied::UnknownRoute)?;
+        let index = *found.value;
+        let route = self.routes.get(index).ok_or(Denied::UnknownRoute)?;
         let parameters = found.params.iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect();
-        Ok(Match { route, parameters })
+        Ok(Match { route, index, method, parameters })
     }
 }
 

@@ -40,6 +40,16 @@ pub(crate) fn parse(template: &str) -> Result<Vec<Segment<'_>>, String> {
     Ok(segments)
 }
 
+/// The names of a template's parameters, in order.
+pub(crate) fn parameters(template: &str) -> Vec<&str> {
+    let segments = parse(template).unwrap_or_default().into_iter();
+    let name = |segment| match segment {
+        Segment::Parameter(name) | Segment::Rest(name) => Some(name),
+        Segment::Literal(_) => None,
+    };
+    segments.filter_map(name).collect()
+}
+
 /// The template with its parameters unnamed, for comparing which paths two templates take.
 pub(crate) fn shape(segments: &[Segment<'_>]) -> String {
     let mut shape = String::new();
