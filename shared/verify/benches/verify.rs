@@ -1,4 +1,4 @@
-//! What strictness costs: the whole way of a token with 1 KB of claims against the bare signature check.
+//! What strictness costs: the whole way of a token with 1 KB of claims against the bare operations of the library.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,98 +12,117 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+use aws_lc_rs::{
+    agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey},
+    encoding::{AsBigEndian, EcPrivateKeyBin},
+    rsa::{
+        KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+        PrivateDecryptingKey,
+    },
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+    },
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use criterion::Criterion;
-use drawbridge_verify::{Algorithm, KeyUse, PublicKey, Rules, Unverified};
+use drawbridge_verify::{
+    Algorithm, KeyUse, PublicJwk, Unverified,
+    jwe::{ContentEncryption, DecryptionKey, EncryptionKey, Jwe, KeyManagement},
+};
 use serde_json::{Value, json};
 
-use make::{KID, NOW, Private, claims, header, rules, token, with};
+use make::{KID, NOW, Private, claims, encode, header, rules, token, with};
 
 #[path = "../tests/verify/make.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod make;
 
-/// Algorithm, and the most that the whole way may take of the bare signature check.
-const TARGETS: [(Algorithm, f64); 5] = [
-    (Algorithm::RS256, 1.20),
-    (Algorithm::PS256, 1.20),
-    (Algorithm::ES256, 1.10),
-    (Algorithm::ES384, 1.05),
-    (Algorithm::EdDSA, 1.12),
-];
+/// One kind of token, and the most that the whole way may take of the bare operations.
+struct Case {
+    name: String,
+    target: f64,
+    bare: Box<dyn Fn()>,
+    whole: Box<dyn Fn()>,
+}
 
 fn main() {
-    let cases: Vec<_> = TARGETS.iter().map(|(algorithm, target)| (Case::new(*algorithm), *target)).collect();
+    let signed = [
+        (Algorithm::RS256, 1.20),
+        (Algorithm::PS256, 1.20),
+        (Algorithm::ES256, 1.10),
+        (Algorithm::ES384, 1.05),
+        (Algorithm::EdDSA, 1.12),
+    ];
+    let mut cases: Vec<_> =
+        signed.into_iter().map(|(algorithm, target)| Case::signed(algorithm, target)).collect();
+    cases.push(Case::nested(KeyManagement::RsaOaep256, rsa_private(), bare_rsa(), 1.05));
+    cases.push(Case::nested(KeyManagement::EcdhEsA256Kw, ec_private(), bare_agreement(), 1.12));
+
     // `cargo test --benches` only sees that everything runs.
     if std::env::args().any(|argument| argument == "--bench") {
-        println!("{:<8}{:>10}{:>10}{:>8}{:>8}", "", "raw µs", "whole µs", "ratio", "target");
-        for (case, target) in &cases {
-            let (raw, whole) = case.least_times();
-            let ratio = whole.as_secs_f64() / raw.as_secs_f64();
-            let verdict = if ratio <= *target { "" } else { "  missed" };
-            let [raw, whole] = [raw, whole].map(|time| time.as_secs_f64() * 1e6);
-            println!(
-                "{:<8}{raw:>10.2}{whole:>10.2}{ratio:>8.3}{target:>8.2}{verdict}",
-                case.algorithm.name()
-            );
-        }
+        println!(
+            "{:<24}{:>10}{:>10}{:>8}{:>8}",
+            "least of 60 rounds", "bare µs", "whole µs", "ratio", "target"
+        );
+        cases.iter().for_each(Case::print);
     }
     let mut criterion =
         Criterion::default().configure_from_args().sample_size(20).measurement_time(Duration::from_secs(1));
-    for (case, _) in &cases {
-        criterion.bench_function(case.algorithm.name(), |bencher| bencher.iter(|| case.whole()));
+    for case in &cases {
+        criterion.bench_function(&case.name, |bencher| bencher.iter(|| (case.whole)()));
     }
-    criterion.bench_function("parse and admit", |bencher| bencher.iter(|| cases[2].0.admitted()));
     criterion.final_summary();
 }
 
-/// One token, and both ways to check it.
-struct Case {
-    algorithm: Algorithm,
-    token: String,
-    rules: Rules,
-    key: PublicKey,
-    signed: Vec<u8>,
-    signature: Vec<u8>,
-    raw_key: ParsedPublicKey,
-}
-
 impl Case {
-    fn new(algorithm: Algorithm) -> Self {
+    fn signed(algorithm: Algorithm, target: f64) -> Self {
         let token = token(algorithm, &header(algorithm), &kilobyte());
-        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (rules, key) = (rules(), make::key(algorithm));
+        let whole = move || {
+            let token = Unverified::parse(black_box(&token), rules.max_token_bytes).unwrap();
+            let authentic = rules.admit(token).unwrap().verify(&key).unwrap();
+            black_box(authentic.claims(NOW).unwrap());
+        };
         Self {
-            algorithm,
-            rules: rules(),
-            key: make::key(algorithm),
-            signed: signed.as_bytes().to_vec(),
-            signature: URL_SAFE_NO_PAD.decode_to_vec(signature).unwrap(),
-            raw_key: raw_key(algorithm),
-            token,
+            name: algorithm.name().to_owned(),
+            target,
+            bare: bare_verification(algorithm),
+            whole: Box::new(whole),
         }
     }
 
-    fn raw(&self) {
-        self.raw_key.verify_sig(black_box(&self.signed), black_box(&self.signature)).unwrap();
+    /// A token signed with ES256 inside an encrypted one.
+    fn nested(algorithm: KeyManagement, private: Value, bare: Box<dyn Fn()>, target: f64) -> Self {
+        let private = with(with(private, "alg", json!(algorithm.name())), "use", json!("enc"));
+        let opening =
+            DecryptionKey::parse(private.to_string().as_bytes(), KID, &[ContentEncryption::A256Gcm]).unwrap();
+        let public =
+            ["d", "p", "q", "dp", "dq", "qi"].into_iter().fold(private, |jwk, name| with(jwk, name, None));
+        let public =
+            PublicJwk::parse(public.to_string().as_bytes()).unwrap().named_for_encryption(KID, algorithm);
+        let sealing = EncryptionKey::bind(&public, KID, ContentEncryption::A256Gcm).unwrap();
+        let nested =
+            sealing.encrypt(&token(Algorithm::ES256, &header(Algorithm::ES256), &kilobyte())).unwrap();
+
+        let (rules, key) = (rules(), make::key(Algorithm::ES256));
+        let whole = move || {
+            let opened =
+                opening.decrypt(Jwe::parse(black_box(&nested), rules.max_token_bytes).unwrap()).unwrap();
+            let token = Unverified::parse(opened.as_str(), rules.max_token_bytes).unwrap();
+            let authentic = rules.admit(token).unwrap().verify(&key).unwrap();
+            black_box(authentic.claims(NOW).unwrap());
+        };
+        let verification = bare_verification(Algorithm::ES256);
+        let bare = move || {
+            bare();
+            verification();
+        };
+        Self { name: format!("{algorithm}, ES256"), target, bare: Box::new(bare), whole: Box::new(whole) }
     }
 
-    fn whole(&self) {
-        let token = Unverified::parse(black_box(&self.token), self.rules.max_token_bytes).unwrap();
-        let authentic = self.rules.admit(token).unwrap().verify(&self.key).unwrap();
-        black_box(authentic.claims(NOW).unwrap());
-    }
-
-    fn admitted(&self) {
-        let token = Unverified::parse(black_box(&self.token), self.rules.max_token_bytes).unwrap();
-        black_box(self.rules.admit(token).unwrap());
-    }
-
-    /// The least time of either, over rounds that take turns, so that both see the same weather.
-    fn least_times(&self) -> (Duration, Duration) {
+    /// The least time of either way, over rounds that take turns, so that both see the same weather.
+    fn print(&self) {
         const ROUNDS: usize = 60;
         const CALLS: u32 = 200;
         let time = |call: &dyn Fn()| {
@@ -111,36 +130,48 @@ impl Case {
             (0..CALLS).for_each(|_| call());
             start.elapsed() / CALLS
         };
-        let rounds: Vec<_> = (0..ROUNDS).map(|_| (time(&|| self.raw()), time(&|| self.whole()))).collect();
-        (rounds.iter().map(|round| round.0).min().unwrap(), rounds.iter().map(|round| round.1).min().unwrap())
+        let rounds: Vec<_> = (0..ROUNDS).map(|_| (time(&self.bare), time(&self.whole))).collect();
+        let bare = rounds.iter().map(|round| round.0).min().unwrap().as_secs_f64() * 1e6;
+        let whole = rounds.iter().map(|round| round.1).min().unwrap().as_secs_f64() * 1e6;
+        let ratio = whole / bare;
+        let verdict = if ratio <= self.target { "" } else { "  missed" };
+        println!("{:<24}{bare:>10.2}{whole:>10.2}{ratio:>8.3}{:>8.2}{verdict}", self.name, self.target);
     }
 }
 
 /// Claims as a busy identity provider writes them: 1 KB of JSON.
 fn kilobyte() -> Value {
-    let claims = with(
-        claims(),
-        "realm_access",
-        json!({"roles": ["sales", "offline_access", "uma_authorization", "auditor"]}),
-    );
-    let claims = with(
-        claims,
-        "resource_access",
-        json!({"orders": {"roles": ["reader", "writer"]}, "account": {"roles": ["view"]}}),
-    );
-    let claims = with(claims, "email", json!("ada.lovelace@example.com"));
-    let claims = with(claims, "email_verified", json!(true));
-    let claims = with(claims, "auth_time", json!(NOW.as_secs() - 900));
-    let claims = with(claims, "acr", json!("urn:example:loa:2"));
-    let claims = with(claims, "sid", json!("2b0c9f6e-5f3e-4a0f-8a54-1d2f3c4b5a69"));
-    let claims = with(claims, "custom", json!({"region": "emea", "tier": 3, "limits": [100, 250, 0.75]}));
+    let more = json!({
+        "realm_access": {"roles": ["sales", "offline_access", "uma_authorization", "auditor"]},
+        "resource_access": {"orders": {"roles": ["reader", "writer"]}, "account": {"roles": ["view"]}},
+        "email": "ada.lovelace@example.com",
+        "email_verified": true,
+        "auth_time": NOW.as_secs() - 900,
+        "acr": "urn:example:loa:2",
+        "sid": "2b0c9f6e-5f3e-4a0f-8a54-1d2f3c4b5a69",
+        "custom": {"region": "emea", "tier": 3, "limits": [100, 250, 0.75]},
+    });
+    let claims = more
+        .as_object()
+        .unwrap()
+        .iter()
+        .fold(claims(), |claims, (name, value)| with(claims, name, value.clone()));
     let short = claims.to_string().len() + r#","note":"""#.len();
     let claims = with(claims, "note", json!("n".repeat(1024 - short)));
     assert_eq!(claims.to_string().len(), 1024);
     claims
 }
 
-fn raw_key(algorithm: Algorithm) -> ParsedPublicKey {
+/// The signature of such a token, checked with a parsed key.
+fn bare_verification(algorithm: Algorithm) -> Box<dyn Fn()> {
+    let token = token(algorithm, &header(algorithm), &kilobyte());
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let (signed, signature) = (signed.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode_to_vec(signature).unwrap());
+    let key = bare_key(algorithm);
+    Box::new(move || key.verify_sig(black_box(&signed), black_box(&signature)).unwrap())
+}
+
+fn bare_key(algorithm: Algorithm) -> ParsedPublicKey {
     let members = Private::of(algorithm.key_type()).jwk().named(KID, KeyUse::Signing, algorithm).to_json();
     let members: Value = serde_json::from_str(&members).unwrap();
     let number = |name: &str| URL_SAFE_NO_PAD.decode_to_vec(members[name].as_str().unwrap()).unwrap();
@@ -161,4 +192,39 @@ fn raw_key(algorithm: Algorithm) -> ParsedPublicKey {
         Algorithm::EdDSA => ParsedPublicKey::new(&ED25519, number("x")).unwrap(),
         other => panic!("{other} has no target"),
     }
+}
+
+fn rsa_private() -> Value {
+    serde_json::from_str(include_str!("../tests/verify/rfc7516_a1.json")).unwrap()
+}
+
+fn ec_private() -> Value {
+    let key = PrivateKey::generate(&ECDH_P256).unwrap();
+    let public = key.compute_public_key().unwrap();
+    let (x, y) = public.as_ref()[1..].split_at(32);
+    let d: EcPrivateKeyBin<'_> = key.as_be_bytes().unwrap();
+    json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y), "d": encode(d.as_ref())})
+}
+
+/// RSA-OAEP of a content key.
+fn bare_rsa() -> Box<dyn Fn()> {
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+    let public = OaepPublicEncryptingKey::new(key.public_key()).unwrap();
+    let mut encrypted = vec![0; 256];
+    public.encrypt(&OAEP_SHA256_MGF1SHA256, &[7; 32], &mut encrypted, None).unwrap();
+    let key = OaepPrivateDecryptingKey::new(key).unwrap();
+    Box::new(move || {
+        let mut plain = [0; 256];
+        black_box(key.decrypt(&OAEP_SHA256_MGF1SHA256, black_box(&encrypted), &mut plain, None).unwrap());
+    })
+}
+
+/// The agreement with an ephemeral key, which has to be read first.
+fn bare_agreement() -> Box<dyn Fn()> {
+    let key = PrivateKey::generate(&ECDH_P256).unwrap();
+    let ephemeral = PrivateKey::generate(&ECDH_P256).unwrap().compute_public_key().unwrap();
+    Box::new(move || {
+        let public = UnparsedPublicKey::new(&ECDH_P256, black_box(ephemeral.as_ref()));
+        agreement::agree(&key, public, (), |secret| Ok(black_box(secret.len()))).map(drop).unwrap();
+    })
 }

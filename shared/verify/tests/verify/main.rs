@@ -12,6 +12,7 @@ mod attacks;
 mod claims;
 mod forged;
 mod json;
+mod jwe;
 mod keys;
 mod make;
 mod properties;
