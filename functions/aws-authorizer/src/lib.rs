@@ -1,1 +1,124 @@
-//! .
+//! The gate of one backend as a Lambda authorizer of API Gateway.
+//!
+//! One function serves every kind: REST APIs (`TOKEN` and `REQUEST`), HTTP APIs (payload formats 1.0 and 2.0) and `$connect` of
+//! WebSocket APIs. The event says which one it is. Credentials are the `Authorization` header, for `TOKEN` authorizers whatever
+//! header is their token source; a WebSocket's connection is asked for as `GET /$connect`.
+//!
+//! | setting | |
+//! | --- | --- |
+//! | `DRAWBRIDGE_BACKEND` | required: the backend that the gate guards |
+//! | `DRAWBRIDGE_CONFIG` | the configuration, or the file that holds it; default `drawbridge.yaml` |
+//! | `DRAWBRIDGE_HTTP_RESPONSE` | `simple` (default) or `iam`: what an HTTP API with payload format 2.0 is answered with, as its authorizer's `enableSimpleResponses` says |
+//!
+//! # Caching
+//!
+//! API Gateway keeps an answer for the authorizer's TTL, under the values of its identity sources, and applies it to every route
+//! that uses the authorizer. It knows nothing of `exp`.
+//!
+//! * A policy allows one configured route, for all values of its parameters, and denies what the wildcards in it cover beyond
+//!   (module `policy`). A cached one can refuse another route that would have been allowed, never allow one that would
+//!   have been refused. For both to be right the route must be part of the key: `$context.routeKey` for HTTP APIs,
+//!   `context.resourcePath` and `context.httpMethod` for REST APIs (`REQUEST` authorizers alone can have them).
+//! * A simple answer holds for whatever has the same identity source values: the route must be part of the key.
+//! * A route with `policy: true` is decided on its parameters, which cannot be part of a key: its TTL must be 0.
+//! * Denies are cached as well, `Unauthorized` and failures are not.
+//! * The TTL adds to the time that a revoked key or an expired token is still accepted: keep it well under the token's life.
+//!
+//! Paths are read as they stand in the event, where `%` begins an encoded byte.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod arn;
+mod event;
+mod policy;
+mod settings;
+mod text;
+
+use std::{error::Error, fs::OpenOptions, io, sync::Arc, time::Duration};
+
+use drawbridge_config::{Audit, Backend, Config, Environment};
+use drawbridge_gate::{AuditEvent, AuditSink, Gate, OcsfLines, Reason, Subject, gate_for_backend, open_directory};
+use drawbridge_keys::{Clock, HttpClient, SystemClock};
+use drawbridge_verify::{Relaxation, UnixTime};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+
+use crate::{
+    answer::{RESERVED, Refusal, answer},
+    event::Event,
+    settings::{HttpResponse, Settings},
+};
+
+/// Runs the function until Lambda ends the process.
+///
+/// # Errors
+/// One line that says what to do: a setting that is missing or wrong, a configuration with mistakes.
+pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let settings = Settings::read(environment)?;
+    let authorizer = Authorizer::build(settings, drawbridge_config::load_from_environment(environment)?)?;
+    let authorizer = &authorizer;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
+        authorizer.answer(event.payload.get(), &event.context.request_id, SystemClock.now()).await
+    }))
+    .await
+}
+
+/// The authorizer of one backend.
+struct Authorizer {
+    gate: Gate,
+    backend: Backend,
+    http_response: HttpResponse,
+    audit: Arc<dyn AuditSink>,
+}
+
+impl Authorizer {
+    fn build(settings: Settings, mut config: Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let audit = sink(&config.audit)?;
+        let http = HttpClient::new(KEY_FETCH, http_on_loopback(&config, &settings))?;
+        let gate = gate_for_backend(&config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
+        let name = settings.backend;
+        let backend = config.backends.remove(&name).ok_or_else(|| format!("no backend is called `{name}`"))?;
+        if let Some(claim) = backend.context.iter().find(|claim| RESERVED.contains(&claim.as_str())) {
+            return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
+        }
+        Ok(Self { gate, backend, http_response: settings.http_response, audit })
+    }
+
+    /// The answer to one event. `invocation` is Lambda's id of it.
+    async fn answer(&self, event: &str, invocation: &str, now: UnixTime) -> Result<Box<RawValue>, Refusal> {
+        let Ok(event) = Event::parse(event) else {
+            let backend = self.backend.name.as_str();
+            // A failure comes of it in any case; without the line it is only less well explained.
+            let _ = self.audit.record(&AuditEvent::new(now, Subject::Gate, backend, invocation, Reason::RequestMalformed));
+            return Err(Refusal::Failure);
+        };
+        let decision = self.gate.decide(&event.request(invocation), now).await;
+        answer(&event, &decision, &self.backend.routes, self.http_response)
+    }
+}
+
+/// Whether the backend's issuer may be asked for keys over plain HTTP on this machine.
+fn http_on_loopback(config: &Config, settings: &Settings) -> bool {
+    let issuer = config.backends.get(&settings.backend).and_then(|backend| config.issuers.get(&backend.issuer));
+    issuer.is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback))
+}
+
+fn sink(audit: &Audit) -> io::Result<Arc<dyn AuditSink>> {
+    Ok(match audit {
+        Audit::OcsfFile(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot append to the audit file {}: {error}", path.display()))
+            })?;
+            Arc::new(OcsfLines::new(file))
+        }
+        // Lambda sends each line of stdout to the function's log.
+        _ => Arc::new(OcsfLines::new(io::stdout())),
+    })
+}
+
+/// API Gateway waits 10 s for an HTTP API's authorizer: a slow key endpoint must be an answer long before.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
+const KEY_FETCH: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The native events, one kind each, as one request to the gate.
+
+use std::{borrow::Cow, net::IpAddr};
+
+use drawbridge_gate::Request;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::{
+    arn::{Called, MethodArn},
+    text::{Lists, Pairs, Text},
+};
+
+/// One invocation by API Gateway.
+#[derive(Debug)]
+pub(crate) struct Event<'e> {
+    /// What kind of API calls.
+    pub(crate) kind: Kind,
+    method: Cow<'e, str>,
+    /// Path and query.
+    target: Cow<'e, str>,
+    headers: Vec<(Text<'e>, Text<'e>)>,
+    source_ip: Option<IpAddr>,
+    client_certificate: Option<Text<'e>>,
+    request_id: Option<Text<'e>>,
+    arn: Option<Text<'e>>,
+}
+
+/// The kinds of API and authorizer, each with an event of its own.
+///
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html>,
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html>,
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `type: TOKEN`: the token and the method ARN, nothing else.
+    RestToken,
+    /// `type: REQUEST` without a version.
+    RestRequest,
+    /// `version: 1.0`.
+    Http10,
+    /// `version: 2.0`.
+    Http20,
+    /// `type: REQUEST` with `eventType: CONNECT`.
+    WebSocket,
+}
+
+/// No event that API Gateway sends to an authorizer. Says what is wrong with it, never what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("malformed event: {0}")]
+pub(crate) struct EventError(&'static str);
+
+impl<'e> Event<'e> {
+    /// # Errors
+    /// [`EventError`].
+    pub(crate) fn parse(json: &'e str) -> Result<Self, EventError> {
+        let native: Native<'_> = serde_json::from_str(json).map_err(|_| EventError("not of the documented form"))?;
+        match native.kind()? {
+            Kind::RestToken => native.token(),
+            Kind::WebSocket => native.connect(),
+            kind @ (Kind::RestRequest | Kind::Http10) => native.request(kind),
+            Kind::Http20 => native.http20(),
+        }
+    }
+
+    /// What the gate is asked. `invocation` is Lambda's id of the call, for events that bring no id of the request.
+    pub(crate) fn request<'r>(&'r self, invocation: &'r str) -> Request<'r> {
+        Request {
+            method: &self.method,
+            target: &self.target,
+            headers: self.headers.iter().map(|(name, value)| (&**name, value.as_bytes())).collect(),
+            source_ip: self.source_ip,
+            client_certificate: self.client_certificate.as_ref().map(|pem| pem.as_bytes()),
+            request_id: self.request_id.as_deref().or(Some(invocation)).filter(|id| !id.is_empty()),
+        }
+    }
+
+    /// The method of the request.
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The ARN that a policy is evaluated for.
+    ///
+    /// # Errors
+    /// When there is none of the documented form.
+    pub(crate) fn arn(&self) -> Result<MethodArn<'_>, EventError> {
+        let arn = self.arn.as_deref().ok_or(EventError("no method ARN"))?;
+        MethodArn::parse(arn).ok_or(EventError("no method ARN of the documented form"))
+    }
+}
+
+/// The members of all the kinds that are read; which of them there must be is for the kind to say.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Native<'e> {
+    #[serde(borrow, rename = "type")]
+    type_: Option<Text<'e>>,
+    version: Option<Text<'e>>,
+    authorization_token: Option<Text<'e>>,
+    method_arn: Option<Text<'e>>,
+    route_arn: Option<Text<'e>>,
+    http_method: Option<Text<'e>>,
+    path: Option<Text<'e>>,
+    raw_path: Option<Text<'e>>,
+    raw_query_string: Option<Text<'e>>,
+    headers: Option<Pairs<'e>>,
+    multi_value_headers: Option<Lists<'e>>,
+    query_string_parameters: Option<Pairs<'e>>,
+    multi_value_query_string_parameters: Option<Lists<'e>>,
+    #[serde(default)]
+    request_context: Context<'e>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'e> {
+    #[serde(borrow)]
+    event_type: Option<Text<'e>>,
+    request_id: Option<Text<'e>>,
+    stage: Option<Text<'e>>,
+    domain_name: Option<Text<'e>>,
+    identity: Option<Identity<'e>>,
+    http: Option<Http<'e>>,
+    authentication: Option<Authentication<'e>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'e> {
+    #[serde(borrow)]
+    source_ip: Option<Text<'e>>,
+    client_cert: Option<ClientCertificate<'e>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Http<'e> {
+    #[serde(borrow)]
+    method: Option<Text<'e>>,
+    source_ip: Option<Text<'e>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Authentication<'e> {
+    #[serde(borrow)]
+    client_cert: Option<ClientCertificate<'e>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientCertificate<'e> {
+    #[serde(borrow)]
+    client_cert_pem: Option<Text<'e>>,
+}
+
+impl<'e> Native<'e> {
+    fn kind(&self) -> Result<Kind, EventError> {
+        match (self.type_.as_deref(), self.version.as_deref()) {
+            (Some("TOKEN"), None) => Ok(Kind::RestToken),
+            (Some("REQUEST"), Some("2.0")) => Ok(Kind::Http20),
+            (Some("REQUEST"), Some("1.0")) => Ok(Kind::Http10),
+            // Some runtimes are shown WebSocket events with a version of the function in them.
+            (Some("REQUEST"), None | Some("$LATEST")) => match self.request_context.event_type.as_deref() {
+                None => Ok(Kind::RestRequest),
+                Some("CONNECT") => Ok(Kind::WebSocket),
+                Some(_) => Err(EventError("a WebSocket event other than CONNECT")),
+            },
+            _ => Err(EventError("of no known type and version")),
+        }
+    }
+
+    /// The path stands in the method ARN alone, and the token is all there is of the headers.
+    fn token(self) -> Result<Event<'e>, EventError> {
+        let arn = self.method_arn.ok_or(EventError("no methodArn"))?;
+        let parsed = MethodArn::parse(&arn).ok_or(EventError("no method ARN of the documented form"))?;
+        let Called::Method { method, path } = parsed.called() else {
+            return Err(EventError("a method ARN without a method"));
+        };
+        let (method, target) = (method.to_owned(), format!("/{path}"));
+        Ok(Event {
+            kind: Kind::RestToken,
+            method: Cow::Owned(method),
+            target: Cow::Owned(target),
+            headers: self.authorization_token.into_iter().map(|token| (AUTHORIZATION, token)).collect(),
+            source_ip: None,
+            client_certificate: None,
+            request_id: None,
+            arn: Some(arn),
+        })
+    }
+
+    fn request(mut self, kind: Kind) -> Result<Event<'e>, EventError> {
+        let headers = match kind {
+            Kind::Http10 => self.headers().flat_map(split_credentials).collect(),
+            _ => self.headers().collect(),
+        };
+        let query = self.query();
+        let identity = self.request_context.identity.unwrap_or_default();
+        Ok(Event {
+            kind,
+            method: self.http_method.ok_or(EventError("no httpMethod"))?.0,
+            target: with_query(self.path.ok_or(EventError("no path"))?.0, &query),
+            headers,
+            source_ip: address(identity.source_ip),
+            client_certificate: pem(identity.client_cert),
+            request_id: self.request_context.request_id,
+            arn: self.method_arn,
+        })
+    }
+
+    /// The path of `$connect` is fixed: routes name it as `GET /$connect`.
+    fn connect(mut self) -> Result<Event<'e>, EventError> {
+        let headers = self.headers().collect();
+        let query = self.query();
+        let identity = self.request_context.identity.unwrap_or_default();
+        Ok(Event {
+            kind: Kind::WebSocket,
+            method: Cow::Borrowed("GET"),
+            target: with_query(Cow::Borrowed("/$connect"), &query),
+            headers,
+            source_ip: address(identity.source_ip),
+            client_certificate: pem(identity.client_cert),
+            request_id: self.request_context.request_id,
+            arn: self.method_arn,
+        })
+    }
+
+    fn http20(mut self) -> Result<Event<'e>, EventError> {
+        let headers = self.headers().flat_map(split_credentials).collect();
+        let raw_path = self.raw_path.ok_or(EventError("no rawPath"))?.0;
+        let context = self.request_context;
+        let stage = context.stage.ok_or(EventError("no stage"))?;
+        // API Gateway's own domain has the stage in its path, a custom domain has not.
+        let own_domain = context.domain_name.as_deref().is_none_or(|domain| domain.contains(".execute-api."));
+        let path = match &*stage {
+            "$default" => raw_path,
+            _ if !own_domain => raw_path,
+            stage => without_stage(raw_path, stage).ok_or(EventError("a path without its stage"))?,
+        };
+        let http = context.http.ok_or(EventError("no requestContext.http"))?;
+        let query = self.raw_query_string.map(|query| query.0).unwrap_or_default();
+        Ok(Event {
+            kind: Kind::Http20,
+            method: http.method.ok_or(EventError("no method"))?.0,
+            target: with_query(path, &query),
+            headers,
+            source_ip: address(http.source_ip),
+            client_certificate: pem(context.authentication.and_then(|authentication| authentication.client_cert)),
+            request_id: context.request_id,
+            arn: self.route_arn,
+        })
+    }
+
+    /// `multiValueHeaders` where there are any: `headers` holds only the last of repeated ones.
+    fn headers(&mut self) -> impl Iterator<Item = (Text<'e>, Text<'e>)> + use<'e> {
+        let all = self.multi_value_headers.take().map(|headers| headers.0).filter(|headers| !headers.is_empty());
+        all.or_else(|| self.headers.take().map(|headers| headers.0)).unwrap_or_default().into_iter()
+    }
+
+    /// The query as it would stand in a URL; empty when there is none.
+    fn query(&mut self) -> String {
+        let all = self.multi_value_query_string_parameters.take().map(|query| query.0).filter(|query| !query.is_empty());
+        let query = all.or_else(|| self.query_string_parameters.take().map(|query| query.0)).unwrap_or_default();
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        pairs.join("&")
+    }
+}
+
+/// HTTP APIs join repeated headers with commas. No credentials of `Bearer` hold one, so that more than one value shows again.
+fn split_credentials<'e>((name, value): (Text<'e>, Text<'e>)) -> Vec<(Text<'e>, Text<'e>)> {
+    if !name.eq_ignore_ascii_case(AUTHORIZATION.0.as_ref()) || !value.contains(',') {
+        return vec![(name, value)];
+    }
+    value.split(',').map(|one| (name.clone(), Text(Cow::Owned(one.trim().to_owned())))).collect()
+}
+
+fn without_stage<'e>(path: Cow<'e, str>, stage: &str) -> Option<Cow<'e, str>> {
+    let cut = |path: &str| {
+        let rest = path.strip_prefix('/')?.strip_prefix(stage)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest.len())
+    };
+    let length = cut(&path)?;
+    if length == 0 {
+        return Some(Cow::Borrowed("/"));
+    }
+    let start = path.len() - length;
+    match path {
+        Cow::Borrowed(path) => path.get(start..).map(Cow::Borrowed),
+        Cow::Owned(path) => path.get(start..).map(|path| Cow::Owned(path.to_owned())),
+    }
+}
+
+fn with_query<'e>(path: Cow<'e, str>, query: &str) -> Cow<'e, str> {
+    if query.is_empty() { path } else { Cow::Owned(format!("{path}?{query}")) }
+}
+
+fn address(text: Option<Text<'_>>) -> Option<IpAddr> {
+    text?.parse().ok()
+}
+
+fn pem(certificate: Option<ClientCertificate<'_>>) -> Option<Text<'_>> {
+    certificate?.client_cert_pem.filter(|pem| !pem.is_empty())
+}
+
+const AUTHORIZATION: Text<'static> = Text(Cow::Borrowed("authorization"));
