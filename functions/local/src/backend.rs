@@ -21,7 +21,10 @@ pub fn router(name: String) -> Router {
     Router::new().fallback(answer).with_state(name)
 }
 
-async fn answer(State(name): State<String>, request: axum::extract::Request) -> Result<Json<Value>, Response> {
+async fn answer(
+    State(name): State<String>,
+    request: axum::extract::Request,
+) -> Result<Json<Value>, Response> {
     let (parts, body) = request.into_parts();
     let mut bytes: u64 = 0;
     let mut chunks = body.into_data_stream();
@@ -44,7 +47,9 @@ fn caller(parts: &Parts) -> BTreeMap<&str, String> {
     for (name, value) in &parts.headers {
         let Some(claim) = name.as_str().strip_prefix(CONTEXT_PREFIX) else { continue };
         let value = String::from_utf8_lossy(value.as_bytes());
-        told.entry(claim).and_modify(|before| *before = format!("{before}, {value}")).or_insert(value.into_owned());
+        told.entry(claim)
+            .and_modify(|before| *before = format!("{before}, {value}"))
+            .or_insert(value.into_owned());
     }
     told
 }

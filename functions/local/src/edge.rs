@@ -157,7 +157,8 @@ struct Granted<'e> {
 }
 
 fn problem(status: StatusCode) -> Response {
-    let body = json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16() });
+    let body =
+        json!({ "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16() });
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
 }

@@ -40,7 +40,8 @@ fn err(output: &Output) -> String {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("drawbridge.yaml"), CONFIG).unwrap();
-    let created = run(folder.path(), &["keys", "create", "--config", "drawbridge.yaml", "--backend", "orders"], b"");
+    let created =
+        run(folder.path(), &["keys", "create", "--config", "drawbridge.yaml", "--backend", "orders"], b"");
     assert_eq!(code(&created), 0, "{created:?}");
     folder
 }
@@ -83,9 +84,25 @@ fn decide_answers_every_line_in_order_and_nothing_stops_it() {
         (request(&json!("b"), "/nowhere", &right), "\"b\"", "route.unknown"),
         ("this is no request".to_owned(), "null", "request.malformed"),
         (r#"{"id":"c"}"#.to_owned(), "\"c\"", "request.malformed"),
-        (request(&json!(2), "/customers/42", &token(folder.path(), &json!({ "exp": NOW - 60, "iat": NOW - 90 }))), "2", "token.expired"),
-        (request(&json!(3), "/customers/42", &token(folder.path(), &json!({ "aud": "billing" }))), "3", "token.audience_mismatch"),
-        (request(&json!(4), "/customers/42", &token(folder.path(), &json!({ "scope": "" }))), "4", "scope.missing"),
+        (
+            request(
+                &json!(2),
+                "/customers/42",
+                &token(folder.path(), &json!({ "exp": NOW - 60, "iat": NOW - 90 })),
+            ),
+            "2",
+            "token.expired",
+        ),
+        (
+            request(&json!(3), "/customers/42", &token(folder.path(), &json!({ "aud": "billing" }))),
+            "3",
+            "token.audience_mismatch",
+        ),
+        (
+            request(&json!(4), "/customers/42", &token(folder.path(), &json!({ "scope": "" }))),
+            "4",
+            "scope.missing",
+        ),
         (format!("{{\"id\":5,\"x\":\"{}\"}}", "x".repeat(2 << 20)), "null", "request.malformed"),
         (String::new(), "null", "request.malformed"),
         (request(&json!(6), "/customers/42", &right), "6", "allowed"),
@@ -152,13 +169,20 @@ fn decide_without_a_usable_configuration_ends_with_3() {
 #[test]
 fn check_lists_every_mistake_or_says_what_is_there() {
     let folder = folder();
-    std::fs::write(folder.path().join("broken.yaml"), CONFIG.replace("ES256", "HS256").replace("audit:", "audits:")).unwrap();
+    std::fs::write(
+        folder.path().join("broken.yaml"),
+        CONFIG.replace("ES256", "HS256").replace("audit:", "audits:"),
+    )
+    .unwrap();
 
     let valid = run(folder.path(), &["check"], b"");
     assert_eq!(code(&valid), 0);
     assert_eq!(out(&valid), "drawbridge.yaml: ok: 1 issuer, 1 store, 1 backend, 1 route\n");
     let valid = run(folder.path(), &["check", "--format", "json"], b"");
-    assert_eq!(serde_json::from_str::<Value>(&out(&valid)).unwrap(), json!({ "valid": true, "mistakes": [] }));
+    assert_eq!(
+        serde_json::from_str::<Value>(&out(&valid)).unwrap(),
+        json!({ "valid": true, "mistakes": [] })
+    );
     let valid = run(folder.path(), &["check", "-"], CONFIG.as_bytes());
     assert_eq!(code(&valid), 0, "{valid:?}");
 
@@ -172,7 +196,10 @@ fn check_lists_every_mistake_or_says_what_is_there() {
     let list: Value = serde_json::from_str(&out(&broken)).unwrap();
     assert_eq!(list["valid"], false);
     for mistake in list["mistakes"].as_array().unwrap() {
-        assert!(mistake["line"].as_u64().unwrap() > 0 && mistake["column"].as_u64().unwrap() > 0, "{mistake}");
+        assert!(
+            mistake["line"].as_u64().unwrap() > 0 && mistake["column"].as_u64().unwrap() > 0,
+            "{mistake}"
+        );
         assert_eq!(mistake["file"], "broken.yaml");
         assert!(!mistake["message"].as_str().unwrap().is_empty());
     }
@@ -205,10 +232,17 @@ fn keys_are_made_rotated_shown_and_revoked() {
     assert_ne!(first, second);
     let states = |list: &Value| -> Vec<(String, String)> {
         let text = |version: &Value, name: &str| version[name].as_str().unwrap().to_owned();
-        list.as_array().unwrap().iter().map(|version| (text(version, "kid"), text(version, "state"))).collect()
+        list.as_array()
+            .unwrap()
+            .iter()
+            .map(|version| (text(version, "kid"), text(version, "state")))
+            .collect()
     };
     let (_, list, _) = keys(&["list", "--backend", "orders", "--use", "sig"]);
-    assert_eq!(states(&list), [(second.clone(), "current".to_owned()), (first.clone(), "previous".to_owned())]);
+    assert_eq!(
+        states(&list),
+        [(second.clone(), "current".to_owned()), (first.clone(), "previous".to_owned())]
+    );
     assert_eq!(list[0]["alg"], "EdDSA");
 
     let (exit, shown, _) = keys(&["show", &first]);

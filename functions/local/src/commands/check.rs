@@ -1,3 +1,5 @@
+//! `drawbridge check`.
+
 use std::{
     io::Read,
     path::{Path, PathBuf},

@@ -1,3 +1,5 @@
+//! `drawbridge function`.
+
 use clap::{Args, ValueEnum};
 use drawbridge_config::ProcessEnvironment;
 
@@ -39,7 +41,7 @@ enum Name {
 pub fn run(arguments: Arguments) -> Outcome {
     let environment = ProcessEnvironment;
     match arguments.name {
-        Name::AwsAuthorizer => Err(crate::exit::Failure::new("comes next")),
+        Name::AwsAuthorizer => until_parent_ends(drawbridge_aws_authorizer::run(&environment)),
         Name::AwsJwks => until_parent_ends(drawbridge_aws_jwks::run(&environment)),
         Name::Azure => until_parent_ends(drawbridge_azure_functions::run(&environment)),
         Name::EdgeBridge => until_parent_ends(drawbridge_edge_bridge::run(&environment)),

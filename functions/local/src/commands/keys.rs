@@ -1,3 +1,5 @@
+//! `drawbridge keys`.
+
 use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -36,7 +38,9 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make the first key of a backend.
-    #[command(after_long_help = "Example:\n  drawbridge keys create --directory keys --backend orders --alg ES256")]
+    #[command(
+        after_long_help = "Example:\n  drawbridge keys create --directory keys --backend orders --alg ES256"
+    )]
     Create {
         #[command(flatten)]
         store: StoreArguments,
@@ -64,7 +68,9 @@ enum Command {
         kid: Kid,
     },
     /// List versions, newest first.
-    #[command(after_long_help = "Example:\n  drawbridge keys list --config drawbridge.yaml --store local --format json")]
+    #[command(
+        after_long_help = "Example:\n  drawbridge keys list --config drawbridge.yaml --store local --format json"
+    )]
     List {
         #[command(flatten)]
         store: StoreArguments,
@@ -216,14 +222,19 @@ impl StoreArguments {
         if let Some(directory) = &self.directory {
             return Ok((None, open_directory(&Store::Directory(directory.clone())).map_err(refused)?));
         }
-        let file = self.config.as_ref().ok_or_else(|| Failure::invalid("name a store with `--config` or `--directory`"))?;
+        let file = self
+            .config
+            .as_ref()
+            .ok_or_else(|| Failure::invalid("name a store with `--config` or `--directory`"))?;
         let config = load_file(file).map_err(broken)?;
         let names = || listed(config.stores.keys().map(String::as_str));
         let store = match (&self.store, config.stores.len()) {
             (Some(name), _) => config.stores.get(name).ok_or_else(|| {
                 Failure::invalid(format!("there is no store `{name}`; the configuration has {}", names()))
             })?,
-            (None, 1) => config.stores.values().next().ok_or_else(|| Failure::invalid("there is no store"))?,
+            (None, 1) => {
+                config.stores.values().next().ok_or_else(|| Failure::invalid("there is no store"))?
+            }
             (None, 0) => return Err(Failure::invalid("the configuration has no `stores`")),
             (None, _) => return Err(Failure::invalid(format!("name the store with `--store`: {}", names()))),
         };
@@ -241,7 +252,8 @@ impl StoreArguments {
 
 fn line(version: &KeyVersion) -> String {
     let KeyVersion { kid, algorithm, created, state } = version;
-    let created = jiff::Timestamp::from_second(created.as_secs()).map_or_else(|_| "?".to_owned(), |at| at.to_string());
+    let created =
+        jiff::Timestamp::from_second(created.as_secs()).map_or_else(|_| "?".to_owned(), |at| at.to_string());
     format!("{kid}  {}  {}  {created}", algorithm.name(), state_name(*state))
 }
 
@@ -270,7 +282,8 @@ fn refused(error: StoreError) -> Failure {
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, String> {
-    text.parse().map_err(|()| format!("one of {}", listed(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))))
+    text.parse()
+        .map_err(|()| format!("one of {}", listed(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))))
 }
 
 fn backend(text: &str) -> Result<BackendName, String> {

@@ -1,3 +1,5 @@
+//! `drawbridge serve`.
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -13,6 +15,7 @@ use url::Url;
 
 use super::{broken, until_parent_ends};
 use crate::{
+    aws::{AwsBackend, AwsGateway},
     azure::{AzureBackend, AzureGateway},
     backend,
     edge::Edge,
@@ -142,12 +145,19 @@ pub fn run(arguments: Arguments) -> Outcome {
             backend::serve(name, bound(listen).await?).await.map_err(|error| error.to_string())
         }),
         Piece::AwsGateway { common: Common { config, listen }, keys_listen, backends } => {
-            let _ = (config, listen, keys_listen, backends);
-            Err(Failure::new("comes next"))
+            let settings = configuration(&config)?.local;
+            let backends =
+                backends.into_iter().map(|Behind { name, upstream }| AwsBackend { name, upstream }).collect();
+            until_parent_ends(
+                AwsGateway { listen, keys_listen, backends, settings, config_file: config }.serve(),
+            )
         }
         Piece::AzureGateway { common: Common { config, listen }, backends } => {
             let settings = configuration(&config)?.local;
-            let backends = backends.into_iter().map(|Behind { name, upstream }| AzureBackend { name, upstream }).collect();
+            let backends = backends
+                .into_iter()
+                .map(|Behind { name, upstream }| AzureBackend { name, upstream })
+                .collect();
             until_parent_ends(AzureGateway { listen, backends, settings, config_file: config }.serve())
         }
     }

@@ -1,3 +1,5 @@
+//! `drawbridge up`.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -5,7 +5,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+        RsaKeyPair,
     },
 };
 use drawbridge_verify::{Algorithm, Algorithms};
@@ -38,7 +39,9 @@ pub enum KeyError {
     #[error("`{0}`: {1}")]
     File(String, io::Error),
     /// The file holds no such key, or signing failed.
-    #[error("the key of the identity provider cannot be used ({0}); remove the state folder to make a new one")]
+    #[error(
+        "the key of the identity provider cannot be used ({0}); remove the state folder to make a new one"
+    )]
     Unusable(#[from] jsonwebtoken::errors::Error),
 }
 
@@ -110,8 +113,12 @@ fn signable(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
 fn generate(algorithm: jsonwebtoken::Algorithm) -> Option<Vec<u8>> {
     let random = SystemRandom::new();
     let document = match algorithm {
-        jsonwebtoken::Algorithm::ES256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
-        jsonwebtoken::Algorithm::ES384 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random),
+        jsonwebtoken::Algorithm::ES256 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
+        }
+        jsonwebtoken::Algorithm::ES384 => {
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random)
+        }
         jsonwebtoken::Algorithm::EdDSA => Ed25519KeyPair::generate_pkcs8v1(&random),
         _ => {
             let pkcs8 = RsaKeyPair::generate(KeySize::Rsa2048).ok()?.as_der().ok()?;

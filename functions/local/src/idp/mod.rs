@@ -66,8 +66,11 @@ impl IdentityProvider {
     /// # Errors
     /// `NoConsumers`, `Key`.
     pub fn of(config: &Config, state: PathBuf) -> Result<Self, IdpError> {
-        let Issuer { issuer, audiences, algorithms, types, .. } =
-            config.consumers.as_ref().and_then(|name| config.issuers.get(name)).ok_or(IdpError::NoConsumers)?;
+        let Issuer { issuer, audiences, algorithms, types, .. } = config
+            .consumers
+            .as_ref()
+            .and_then(|name| config.issuers.get(name))
+            .ok_or(IdpError::NoConsumers)?;
         let mut scopes: Vec<String> = config
             .backends
             .values()
@@ -185,7 +188,8 @@ async fn token(
     let body = if plain {
         token.into_response()
     } else {
-        let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope });
+        let answer =
+            json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope });
         Json(answer).into_response()
     };
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()

@@ -110,7 +110,11 @@ async fn what_is_not_a_right_request_gets_an_error_of_rfc_6749() {
         ("grant_type=client_credentials&client_id=demo&client_secret=admin", 401, "invalid_client"),
         ("grant_type=client_credentials&client_id=eve&client_secret=eve", 401, "invalid_client"),
         ("grant_type=client_credentials&client_secret=demo", 401, "invalid_client"),
-        ("grant_type=client_credentials&grant_type=x&client_id=demo&client_secret=demo", 400, "invalid_request"),
+        (
+            "grant_type=client_credentials&grant_type=x&client_id=demo&client_secret=demo",
+            400,
+            "invalid_request",
+        ),
         ("grant_type=password&client_id=demo&client_secret=demo", 400, "unsupported_grant_type"),
         (
             "grant_type=client_credentials&client_id=guest&client_secret=guest&scope=customers:read",
@@ -141,7 +145,8 @@ fn the_key_is_kept_and_a_broken_one_is_an_error() {
 #[tokio::test]
 async fn it_listens_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
-    let config = load(include_str!("../../sample/drawbridge.yaml"), "drawbridge.yaml", Path::new(".")).unwrap();
+    let config =
+        load(include_str!("../../sample/drawbridge.yaml"), "drawbridge.yaml", Path::new(".")).unwrap();
     let idp = IdentityProvider::of(&config, folder.path().to_owned()).unwrap();
     let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
     assert!(matches!(idp.serve(everywhere).await, Err(IdpError::NotLoopback(_))));

@@ -39,7 +39,9 @@ pub enum PortError {
         count: usize,
     },
     /// Somebody else listens there.
-    #[error("port {port} is in use: stop what uses it, choose others with `--port`, or any free ones with `--port 0`")]
+    #[error(
+        "port {port} is in use: stop what uses it, choose others with `--port`, or any free ones with `--port 0`"
+    )]
     InUse {
         /// Which one.
         port: u16,
@@ -59,7 +61,10 @@ impl Addresses {
     ///
     /// # Errors
     /// [`PortError`].
-    pub fn choose<'b>(base: u16, backends: impl Iterator<Item = &'b BackendName> + Clone) -> Result<Self, PortError> {
+    pub fn choose<'b>(
+        base: u16,
+        backends: impl Iterator<Item = &'b BackendName> + Clone,
+    ) -> Result<Self, PortError> {
         if base != 0 {
             return Self::from_base(base, backends)?.probed();
         }
@@ -78,7 +83,10 @@ impl Addresses {
         let count = FIXED + backends.len();
         let too_high = || PortError::TooHigh { base, count };
         let at = |offset: usize| {
-            let port = u16::try_from(offset).ok().and_then(|offset| base.checked_add(offset)).ok_or_else(too_high)?;
+            let port = u16::try_from(offset)
+                .ok()
+                .and_then(|offset| base.checked_add(offset))
+                .ok_or_else(too_high)?;
             Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         };
         Ok(Self {
@@ -135,7 +143,10 @@ mod tests {
     fn ports_follow_the_first_one_and_backends_come_last() {
         let names: Vec<BackendName> = ["billing", "orders"].map(|name| name.parse().unwrap()).into();
         let addresses = Addresses::from_base(8080, names.iter()).unwrap();
-        assert_eq!(addresses.all().map(|address| address.port()).collect::<Vec<_>>(), (8080..8088).collect::<Vec<_>>());
+        assert_eq!(
+            addresses.all().map(|address| address.port()).collect::<Vec<_>>(),
+            (8080..8088).collect::<Vec<_>>()
+        );
         assert_eq!(addresses.backends[&names[1]].port(), 8087);
         assert!(matches!(Addresses::from_base(65530, names.iter()), Err(PortError::TooHigh { .. })));
     }

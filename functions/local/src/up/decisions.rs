@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What `up` shows of an audit line; the line itself is an OCSF API Activity.
 #[derive(Debug)]
-pub struct DecisionLine {
+pub(super) struct DecisionLine {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     time: i64,
     subject: String,
@@ -25,12 +25,21 @@ pub struct DecisionLine {
 
 impl DecisionLine {
     /// The decision on an audit line; None for any other line.
-    pub fn parse(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         if !line.starts_with('{') {
             return None;
         }
-        let Ocsf { time, class_uid: 6003, action_id, status_code, status_detail, metadata, actor, api, unmapped } =
-            serde_json::from_str(line).ok()?
+        let Ocsf {
+            time,
+            class_uid: 6003,
+            action_id,
+            status_code,
+            status_detail,
+            metadata,
+            actor,
+            api,
+            unmapped,
+        } = serde_json::from_str(line).ok()?
         else {
             return None;
         };
@@ -54,7 +63,7 @@ impl DecisionLine {
     }
 
     /// For programs.
-    pub fn json(&self, part: &str) -> Value {
+    pub(super) fn json(&self, part: &str) -> Value {
         json!({
             "event": "decision",
             "time": self.time,
@@ -76,7 +85,7 @@ impl DecisionLine {
     }
 
     /// For people: time, who decided, what, about whom and why.
-    pub fn human(&self, colour: bool) -> String {
+    pub(super) fn human(&self, colour: bool) -> String {
         let at = jiff::Timestamp::from_millisecond(self.time)
             .map_or_else(|_| "--:--:--".to_owned(), |at| at.strftime("%H:%M:%S").to_string());
         let (word, paint) = if self.allowed { ("allow", GREEN) } else { ("deny ", RED) };
@@ -178,7 +187,8 @@ mod tests {
 
     #[test]
     fn an_audit_line_is_shown_as_one_readable_line() {
-        let mut event = AuditEvent::new(UnixTime::from_secs(3661), Subject::Gate, "orders", "r-1", Reason::Allowed);
+        let mut event =
+            AuditEvent::new(UnixTime::from_secs(3661), Subject::Gate, "orders", "r-1", Reason::Allowed);
         event.method = Some("GET");
         event.route = Some("/customers/{customer}");
         event.principal = Some("demo");
@@ -189,7 +199,17 @@ mod tests {
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(
             words,
-            ["01:01:01", "allow", "gate", "orders", "GET", "/customers/{customer}", "demo", "allowed", "orders.sig.1"]
+            [
+                "01:01:01",
+                "allow",
+                "gate",
+                "orders",
+                "GET",
+                "/customers/{customer}",
+                "demo",
+                "allowed",
+                "orders.sig.1"
+            ]
         );
         assert!(decision.human(true).contains(GREEN));
         let json = decision.json("aws-gateway");
@@ -200,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_denial_says_why() {
-        let mut event = AuditEvent::new(UnixTime::from_secs(0), Subject::Edge, "orders", "r-1", Reason::ScopeMissing);
+        let mut event =
+            AuditEvent::new(UnixTime::from_secs(0), Subject::Edge, "orders", "r-1", Reason::ScopeMissing);
         event.detail = Some("customers:read");
         let line = DecisionLine::parse(&recorded(&event)).unwrap().human(false);
         assert!(line.contains("deny  edge") && line.contains("scope.missing  customers:read"), "{line}");
@@ -208,7 +229,9 @@ mod tests {
 
     #[test]
     fn other_lines_are_no_decisions() {
-        for line in ["", "listening", "{}", r#"{"class_uid":6003}"#, r#"{"class_uid":3002,"time":1}"#, "{\"a\":"] {
+        for line in
+            ["", "listening", "{}", r#"{"class_uid":6003}"#, r#"{"class_uid":3002,"time":1}"#, "{\"a\":"]
+        {
             assert!(DecisionLine::parse(line).is_none(), "{line}");
         }
     }

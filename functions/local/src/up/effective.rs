@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use drawbridge_config::{
-    Audit, AwsAuthorizer, AzureMode, Backend, Config, Encryption, Issuer, Keys, Local, PolicyFile, Store,
+    AwsAuthorizer, AzureMode, Backend, Config, Encryption, Issuer, Keys, Local, PolicyFile, Store,
 };
 use drawbridge_policy::Route;
 use drawbridge_verify::Relaxation;
@@ -52,7 +52,9 @@ pub enum NotRunnable {
     #[error("`backends` is empty: add one")]
     NoBackends,
     /// Bridged tokens and consumers' would be the same.
-    #[error("backend `{0}` accepts the consumers' own tokens: give it an issuer of its own, whose tokens the bridge signs")]
+    #[error(
+        "backend `{0}` accepts the consumers' own tokens: give it an issuer of its own, whose tokens the bridge signs"
+    )]
     NotBridged(String),
 }
 
@@ -62,7 +64,7 @@ pub enum NotRunnable {
 /// [`NotRunnable`].
 pub fn effective(config: &Config, addresses: &Addresses, keys: &Path) -> Result<Effective, NotRunnable> {
     // Named one by one, so that a new part of the configuration is not forgotten here.
-    let Config { issuers, stores: _, backends, consumers, audit: Audit::OcsfStdout | Audit::OcsfFile(_) | _, local } = config;
+    let Config { issuers, stores: _, backends, consumers, audit: _, local } = config;
     let consumers = consumers.as_ref().ok_or(NotRunnable::NoConsumers)?;
     if backends.is_empty() {
         return Err(NotRunnable::NoBackends);
@@ -131,11 +133,14 @@ fn issuer_json(issuer: &Issuer, place: Place) -> Value {
     let (issuer, keys) = match place {
         Place::Idp(url) => (url, json!("discovery")),
         Place::Bridge(jwks) => (issuer.clone(), json!({ "jwks": jwks })),
-        Place::Elsewhere => (issuer.clone(), match keys {
-            Keys::Discovery => json!("discovery"),
-            Keys::Jwks(url) => json!({ "jwks": url }),
-            Keys::Store(_) => json!({ "store": STORE }),
-        }),
+        Place::Elsewhere => (
+            issuer.clone(),
+            match keys {
+                Keys::Discovery => json!("discovery"),
+                Keys::Jwks(url) => json!({ "jwks": url }),
+                Keys::Store(_) => json!({ "store": STORE }),
+            },
+        ),
     };
     let mut relax: Vec<_> = relax.iter().map(|relaxation| relaxation.name()).collect();
     if local && !relax.contains(&Relaxation::HttpOnLoopback.name()) {
@@ -183,10 +188,7 @@ fn backend_json(backend: &Backend, upstream: &str, policies: &mut Vec<(String, S
     let routes: Vec<_> = routes
         .iter()
         .map(|Route { template, methods, scopes, policy }| {
-            let mut route = json!({ "path": template, "methods": methods });
-            if !scopes.is_empty() {
-                set(&mut route, "scopes", json!(scopes));
-            }
+            let mut route = json!({ "path": template, "methods": methods, "scopes": scopes });
             if *policy {
                 set(&mut route, "policy", json!(true));
             }

@@ -55,7 +55,8 @@ pub struct Options {
 /// One line that says what is wrong and what to do.
 pub async fn up(options: Options) -> Outcome {
     let start = Instant::now();
-    let mut signals = Signals::new().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+    let mut signals =
+        Signals::new().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let config = configuration(options.config.as_deref())?;
     let state = State::open(&options.state)?;
     let kids = state.signing_keys(&config).await?;
@@ -87,7 +88,8 @@ pub async fn up(options: Options) -> Outcome {
     };
 
     let took = start.elapsed();
-    let ready = Ready { config: &config, addresses: &addresses, state: state.folder(), effective: &file, took };
+    let ready =
+        Ready { config: &config, addresses: &addresses, state: state.folder(), effective: &file, took };
     let shown = match options.format {
         Format::Human => print(&ready.human()),
         Format::Json => print(&ready.json().to_string()),
@@ -202,7 +204,10 @@ fn all_parts(config: &Config, addresses: &Addresses, file: &Path, state: &Path) 
     bridge_part.environment.push(("DRAWBRIDGE_LISTEN".to_owned(), listen(bridge)));
     parts.push(bridge_part);
 
-    let mut behind_aws = part("aws-gateway", &["serve", "aws-gateway", "--listen", &listen(aws), "--keys-listen", &listen(keys)]);
+    let mut behind_aws = part(
+        "aws-gateway",
+        &["serve", "aws-gateway", "--listen", &listen(aws), "--keys-listen", &listen(keys)],
+    );
     let mut behind_azure = part("azure-gateway", &["serve", "azure-gateway", "--listen", &listen(azure)]);
     for backend in config.backends.values() {
         let Some(address) = backends.get(&backend.name) else { continue };

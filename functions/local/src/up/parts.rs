@@ -12,7 +12,7 @@ use crate::process;
 
 /// A process of the chain, and how to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub(super) struct Part {
     /// As it is called in the output.
     pub name: String,
     /// Of this binary.
@@ -23,7 +23,7 @@ pub struct Part {
 
 /// What happens to a running part.
 #[derive(Debug)]
-pub enum Event {
+pub(super) enum Event {
     /// It wrote a line.
     Line {
         /// Which part.
@@ -41,7 +41,7 @@ pub enum Event {
 }
 
 /// The running parts. Dropping it kills them; [`stop`](Self::stop) lets them end.
-pub struct Parts {
+pub(super) struct Parts {
     /// Each part ends at the end of its stdin.
     holds: Vec<ChildStdin>,
     waiting: JoinSet<()>,
@@ -51,7 +51,7 @@ pub struct Parts {
 
 impl Parts {
     /// None yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (sender, events) = unbounded_channel();
         Self { holds: Vec::new(), waiting: JoinSet::new(), sender, events }
     }
@@ -60,7 +60,7 @@ impl Parts {
     ///
     /// # Errors
     /// When there can be no new process.
-    pub fn start(&mut self, part: Part) -> io::Result<()> {
+    pub(super) fn start(&mut self, part: Part) -> io::Result<()> {
         let Part { name, arguments, environment } = part;
         let mut child = process::spawn(arguments, environment)?;
         self.holds.extend(child.stdin.take());
@@ -83,12 +83,12 @@ impl Parts {
     }
 
     /// What happens next.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
     }
 
     /// Ends all parts, and those that do not end by themselves in time with force.
-    pub async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.holds.clear();
         let ended = async { while self.waiting.join_next().await.is_some() {} };
         if timeout(STOP, ended).await.is_err() {

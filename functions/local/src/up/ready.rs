@@ -16,7 +16,7 @@ use crate::exit::Failure;
 ///
 /// # Errors
 /// When one does not in time.
-pub async fn all_answer(
+pub(super) async fn all_answer(
     addresses: &Addresses,
     kids: &[Kid],
     azure: Option<&BackendName>,
@@ -24,14 +24,29 @@ pub async fn all_answer(
     let Addresses { edge, aws, keys, azure: azure_gateway, idp, bridge, backends } = addresses;
     let key = |kid: &Kid| format!("/jwks/{}/{kid}", kid.backend);
     let mut questions = vec![
-        Question { part: "the identity provider", at: *idp, ask: get("/.well-known/openid-configuration"), expect: Some(200) },
+        Question {
+            part: "the identity provider",
+            at: *idp,
+            ask: get("/.well-known/openid-configuration"),
+            expect: Some(200),
+        },
         Question { part: "the edge", at: *edge, ask: anything(), expect: None },
         Question { part: "the bridge", at: *bridge, ask: get("/healthz"), expect: Some(200) },
         Question { part: "the AWS gateway", at: *aws, ask: anything(), expect: None },
         Question { part: "the Azure gateway", at: *azure_gateway, ask: anything(), expect: None },
     ];
-    questions.extend(backends.values().map(|at| Question { part: "a backend", at: *at, ask: anything(), expect: None }));
-    questions.extend(kids.iter().map(|kid| Question { part: "the key endpoint", at: *keys, ask: get(&key(kid)), expect: Some(200) }));
+    questions.extend(backends.values().map(|at| Question {
+        part: "a backend",
+        at: *at,
+        ask: anything(),
+        expect: None,
+    }));
+    questions.extend(kids.iter().map(|kid| Question {
+        part: "the key endpoint",
+        at: *keys,
+        ask: get(&key(kid)),
+        expect: Some(200),
+    }));
     questions.extend(kids.iter().filter(|kid| Some(&kid.backend) == azure).map(|kid| {
         let ask = get(&format!("/api{}", key(kid)));
         Question { part: "the Azure function", at: *azure_gateway, ask, expect: Some(200) }
@@ -39,9 +54,7 @@ pub async fn all_answer(
 
     let mut asking = tokio::task::JoinSet::new();
     for question in questions {
-        asking.spawn(async move {
-            timeout(LIMIT, question.answered()).await.map_err(|_| question.part)
-        });
+        asking.spawn(async move { timeout(LIMIT, question.answered()).await.map_err(|_| question.part) });
     }
     while let Some(answered) = asking.join_next().await {
         match answered {

@@ -10,7 +10,7 @@ use super::{Addresses, Cloud};
 
 /// Everything that a user needs to go on.
 #[derive(Debug)]
-pub struct Ready<'a> {
+pub(super) struct Ready<'a> {
     /// The user's configuration.
     pub config: &'a Config,
     /// Where everything listens.
@@ -25,7 +25,7 @@ pub struct Ready<'a> {
 
 impl Ready<'_> {
     /// For programs.
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let Addresses { edge, aws, keys, azure, idp, bridge, backends } = self.addresses;
         let url = |address| format!("http://{address}");
         let backends: serde_json::Map<_, _> =
@@ -46,8 +46,12 @@ impl Ready<'_> {
     }
 
     /// For people: the addresses, one request that is allowed and one that is denied.
-    pub fn human(&self) -> String {
-        let mut text = format!("Drawbridge {}: ready in {:.2} s\n\n", env!("CARGO_PKG_VERSION"), self.took.as_secs_f64());
+    pub(super) fn human(&self) -> String {
+        let mut text = format!(
+            "Drawbridge {}: ready in {:.2} s\n\n",
+            env!("CARGO_PKG_VERSION"),
+            self.took.as_secs_f64()
+        );
         for (name, address, note) in self.rows() {
             // Writing into a string does not fail.
             let _ = writeln!(text, "  {name:<18} {address:<24} {note}");
@@ -63,7 +67,8 @@ impl Ready<'_> {
         let Addresses { edge, aws, keys, azure, idp, bridge, backends } = self.addresses;
         let url = |address| format!("http://{address}");
         let behind = |cloud| {
-            let names = self.config.backends.values().filter(|backend| Cloud::of(self.config, backend) == cloud);
+            let names =
+                self.config.backends.values().filter(|backend| Cloud::of(self.config, backend) == cloud);
             let paths: Vec<_> = names.map(|backend| format!("/{}", backend.name)).collect();
             if paths.is_empty() { "no backend".to_owned() } else { paths.join(" ") }
         };
@@ -80,7 +85,9 @@ impl Ready<'_> {
             ),
             ("bridge".to_owned(), url(bridge), "/ext-authz".to_owned()),
         ];
-        rows.extend(backends.iter().map(|(name, address)| (format!("backend {name}"), url(address), String::new())));
+        rows.extend(
+            backends.iter().map(|(name, address)| (format!("backend {name}"), url(address), String::new())),
+        );
         rows
     }
 
@@ -107,7 +114,9 @@ impl Ready<'_> {
     fn example(&self) -> Option<(&Backend, &Route)> {
         let open = || {
             let backends = self.config.backends.values().rev();
-            backends.flat_map(|backend| backend.routes.iter().filter(|route| !route.policy).map(move |route| (backend, route)))
+            backends.flat_map(|backend| {
+                backend.routes.iter().filter(|route| !route.policy).map(move |route| (backend, route))
+            })
         };
         open().find(|(_, route)| route.methods.iter().any(|method| method == "GET")).or_else(|| open().next())
     }

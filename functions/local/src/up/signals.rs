@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What asks this process to end.
 #[cfg(unix)]
-pub struct Signals {
+pub(super) struct Signals {
     all: [Signal; 3],
 }
 
@@ -15,14 +15,17 @@ impl Signals {
     ///
     /// # Errors
     /// When the runtime cannot listen.
-    pub fn new() -> io::Result<Self> {
-        let all =
-            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+    pub(super) fn new() -> io::Result<Self> {
+        let all = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ];
         Ok(Self { all })
     }
 
     /// Comes with the next of them.
-    pub async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         let [interrupt, terminate, hangup] = &mut self.all;
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -34,7 +37,7 @@ impl Signals {
 
 /// What asks this process to end.
 #[cfg(not(unix))]
-pub struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
@@ -42,12 +45,12 @@ impl Signals {
     ///
     /// # Errors
     /// None here.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
     /// Comes with the next one.
-    pub async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -16,7 +16,7 @@ use crate::{
 
 /// The folder of one `drawbridge up`: its keys, its effective configuration, and a lock for as long as it runs.
 #[derive(Debug)]
-pub struct State {
+pub(super) struct State {
     folder: PathBuf,
     _lock: File,
 }
@@ -26,7 +26,7 @@ impl State {
     ///
     /// # Errors
     /// One line that says what to do.
-    pub fn open(folder: &Path) -> Result<Self, Failure> {
+    pub(super) fn open(folder: &Path) -> Result<Self, Failure> {
         let refused = |error: io::Error| {
             Failure::new(format!(
                 "cannot write to the state folder `{}`: {error}; name one that can be written with `--state`",
@@ -35,7 +35,12 @@ impl State {
         };
         private_folder(folder).map_err(refused)?;
         let folder = folder.canonicalize().map_err(refused)?;
-        let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(refused)?;
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.join("lock"))
+            .map_err(refused)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -53,12 +58,12 @@ impl State {
     }
 
     /// The folder, absolute.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The directory store.
-    pub fn keys(&self) -> PathBuf {
+    pub(super) fn keys(&self) -> PathBuf {
         self.folder.join("keys")
     }
 
@@ -66,9 +71,10 @@ impl State {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Failure> {
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Failure> {
         let file = self.folder.join(name);
-        let written = file.parent().map_or(Ok(()), private_folder).and_then(|()| write_private(&file, content));
+        let written =
+            file.parent().map_or(Ok(()), private_folder).and_then(|()| write_private(&file, content));
         written.map_err(|error| {
             Failure::new(format!(
                 "cannot write `{}`: {error}; name another state folder with `--state`",
@@ -82,11 +88,12 @@ impl State {
     ///
     /// # Errors
     /// When the store cannot be used, or holds a key that the configuration does not allow (any more).
-    pub async fn signing_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
+    pub(super) async fn signing_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
         let store = open_directory(&Store::Directory(self.keys())).map_err(Failure::new)?;
         let mut kids = Vec::new();
         for backend in config.backends.values() {
-            let allowed = config.issuers.get(&backend.issuer).map(|issuer| issuer.algorithms).unwrap_or_default();
+            let allowed =
+                config.issuers.get(&backend.issuer).map(|issuer| issuer.algorithms).unwrap_or_default();
             let have = match store.versions(&backend.name, KeyUse::Signing).await {
                 Ok(versions) => versions.into_iter().find(|version| version.state == KeyState::Current),
                 Err(StoreError::NotFound) => None,

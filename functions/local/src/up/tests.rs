@@ -14,8 +14,11 @@ fn local(config: &Config) -> Value {
 #[test]
 fn the_sample_is_valid_and_stands_in_both_clouds() {
     let config = sample();
-    let clouds: Vec<_> =
-        config.backends.values().map(|backend| (backend.name.to_string(), Cloud::of(&config, backend))).collect();
+    let clouds: Vec<_> = config
+        .backends
+        .values()
+        .map(|backend| (backend.name.to_string(), Cloud::of(&config, backend)))
+        .collect();
     assert_eq!(clouds, [("billing".to_owned(), Cloud::Azure), ("orders".to_owned(), Cloud::Aws)]);
 }
 
@@ -36,9 +39,12 @@ fn what_is_elsewhere_is_replaced_and_the_rest_stays() {
     assert_eq!(effective["stores"], json!({ "local": { "directory": "/state/keys" } }));
     assert_eq!(effective["backends"]["orders"]["upstream"], format!("http://{}/orders", addresses.aws));
     assert_eq!(effective["backends"]["billing"]["upstream"], format!("http://{}/billing", addresses.azure));
-    assert_eq!(effective["backends"]["orders"]["routes"][0], json!({
-        "path": "/customers/{customer}", "methods": ["GET"], "scopes": ["customers:read"],
-    }));
+    assert_eq!(
+        effective["backends"]["orders"]["routes"][0],
+        json!({
+            "path": "/customers/{customer}", "methods": ["GET"], "scopes": ["customers:read"],
+        })
+    );
 }
 
 /// Loading what was written and writing it again changes nothing: no part of the configuration is lost on the way.
@@ -69,7 +75,7 @@ backends:
     path: /one
     lifetime: 1m
     claims: { roles: /roles }
-    routes: [{ path: "/{*rest}", methods: [GET, POST] }]
+    routes: [{ path: "/{*rest}", methods: [GET, POST], scopes: [] }]
     context: [sub, roles]
   second:
     issuer: edge
@@ -122,7 +128,10 @@ fn the_curls_are_for_a_route_that_a_scope_opens() {
     };
     let text = ready.human();
     assert!(text.contains("ready in 0.42 s"), "{text}");
-    let allowed = format!("-u demo:demo -H 'Accept: text/plain' -d grant_type=client_credentials http://{}/token)\" http://{}/orders/customers/42\n", addresses.idp, addresses.edge);
+    let allowed = format!(
+        "-u demo:demo -H 'Accept: text/plain' -d grant_type=client_credentials http://{}/token)\" http://{}/orders/customers/42\n",
+        addresses.idp, addresses.edge
+    );
     assert!(text.contains(&allowed), "{text}");
     assert!(text.contains("-u guest:guest"), "{text}");
 }

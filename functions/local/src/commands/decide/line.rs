@@ -197,7 +197,8 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(id(&line).as_deref(), expected, "{line}");
         }
-        let bytes = [b"{\"id\":1,\"method\":\"GET\",\"uri\":\"/".as_slice(), &[0xff], b"\",\"headers\":{}}"].concat();
+        let bytes =
+            [b"{\"id\":1,\"method\":\"GET\",\"uri\":\"/".as_slice(), &[0xff], b"\",\"headers\":{}}"].concat();
         assert!(Line::parse(&bytes).is_err());
         assert!(Line::parse("[".repeat(100_000).as_bytes()).is_err());
     }

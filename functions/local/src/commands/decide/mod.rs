@@ -1,3 +1,5 @@
+//! `drawbridge decide`.
+
 mod line;
 
 use std::{
@@ -99,15 +101,21 @@ fn gate(arguments: &Arguments) -> Result<Gate, Failure> {
         .get(&backend.issuer)
         .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback));
     let http = HttpClient::new(KEY_FETCH, on_loopback).map_err(Failure::new)?;
-    gate_for_backend(&config, &backend.name, &http, &open_directory, Arc::new(NoAudit)).map_err(Failure::invalid)
+    gate_for_backend(&config, &backend.name, &http, &open_directory, Arc::new(NoAudit))
+        .map_err(Failure::invalid)
 }
 
 fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Backend, Failure> {
     let mut backends = config.backends.values();
     match (name, backends.next(), backends.next()) {
-        (Some(name), ..) => config.backends.values().find(|backend| backend.name.as_str() == name).ok_or_else(|| {
-            Failure::invalid(format!("there is no backend `{name}`; the configuration has {}", backend_names(config)))
-        }),
+        (Some(name), ..) => {
+            config.backends.values().find(|backend| backend.name.as_str() == name).ok_or_else(|| {
+                Failure::invalid(format!(
+                    "there is no backend `{name}`; the configuration has {}",
+                    backend_names(config)
+                ))
+            })
+        }
         (None, Some(only), None) => Ok(only),
         (None, None, _) => Err(Failure::invalid("the configuration has no `backends`")),
         (None, Some(_), Some(_)) => {
@@ -170,7 +178,8 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_passed_over_without_being_kept() {
         let limit = usize::try_from(MAX_LINE).unwrap();
-        let text = [vec![b'a'; limit], vec![b'b'; limit + 1], vec![b'c'; 3 * limit], b"d".to_vec()].join(&b'\n');
+        let text =
+            [vec![b'a'; limit], vec![b'b'; limit + 1], vec![b'c'; 3 * limit], b"d".to_vec()].join(&b'\n');
         let mut input = BufReader::new(text.as_slice());
         let mut line = Vec::new();
         let mut seen = Vec::new();
@@ -178,12 +187,15 @@ mod tests {
             assert!(line.len() <= limit + 1);
             seen.push((matches!(read, Read::Whole), line.first().copied(), line.len()));
         }
-        assert_eq!(seen, [
-            (true, Some(b'a'), limit),
-            (false, Some(b'b'), limit + 1),
-            (false, Some(b'c'), limit + 1),
-            (true, Some(b'd'), 1),
-        ]);
+        assert_eq!(
+            seen,
+            [
+                (true, Some(b'a'), limit),
+                (false, Some(b'b'), limit + 1),
+                (false, Some(b'c'), limit + 1),
+                (true, Some(b'd'), 1),
+            ]
+        );
     }
 
     #[test]
