@@ -52,6 +52,7 @@ impl State {
             Err(TryLockError::Error(error)) => return Err(refused(error)),
         }
         let state = Self { folder, _lock: lock };
+        private_folder(&state.keys()).map_err(refused)?;
         // Private keys are not for version control.
         state.write(".gitignore", b"*\n")?;
         Ok(state)
@@ -89,6 +90,8 @@ impl State {
     /// # Errors
     /// When the store cannot be used, or holds a key that the configuration does not allow (any more).
     pub(super) async fn signing_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
+        // A store that is not there is a mistake everywhere but here, where it is the first start.
+        private_folder(&self.keys()).map_err(|error| self.unusable(error))?;
         let store = open_directory(&Store::Directory(self.keys())).map_err(Failure::new)?;
         let mut kids = Vec::new();
         for backend in config.backends.values() {
@@ -127,7 +130,7 @@ impl State {
         Ok(kids)
     }
 
-    fn unusable(&self, error: StoreError) -> Failure {
+    fn unusable(&self, error: impl std::fmt::Display) -> Failure {
         Failure::new(format!("the keys in `{}` cannot be used: {error}", self.keys().display()))
     }
 }
