@@ -18,11 +18,12 @@ impl Header {
         let mut buffer = [MaybeUninit::uninit(); MAX_BYTES];
         let header = parse(segment, &mut buffer)?;
         refuse(&header, &REFUSED)?;
-        let algorithm = text(&header, "alg")?.ok_or(TokenError::Malformed("the header has no alg"))?;
+        let (algorithm, typ, kid) = (text(&header, "alg")?, text(&header, "typ")?, text(&header, "kid")?);
+        let algorithm = algorithm.ok_or(TokenError::Malformed("the header has no alg"))?;
         Ok(Self {
             algorithm: algorithm.parse().map_err(|()| TokenError::AlgorithmNotAllowed)?,
-            typ: text(&header, "typ")?.map(str::to_owned),
-            kid: text(&header, "kid")?.map(str::to_owned),
+            typ: typ.map(str::to_owned),
+            kid: kid.map(str::to_owned),
         })
     }
 }

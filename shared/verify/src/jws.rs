@@ -53,7 +53,8 @@ impl<'t> Unverified<'t> {
         if payload.contains('.') {
             return Err(if is_encrypted(token) { TokenError::Encrypted } else { NOT_THREE });
         }
-        Ok(Self { token, signed, header: Header::parse(header)?, decoded: Decoded::new(payload, signature)? })
+        let decoded = Decoded::new(payload, signature)?;
+        Ok(Self { token, signed, header: Header::parse(header)?, decoded })
     }
 }
 

@@ -110,6 +110,7 @@ pub(crate) fn seal(
 }
 
 /// A content key, made ready; none when it has the wrong length.
+#[allow(clippy::large_enum_variant, reason = "one stands on the stack for the time of one call")]
 enum Cipher {
     Gcm(LessSafeKey),
     CbcHmac { mac: hmac::Key, mac_length: usize, key: UnboundCipherKey },

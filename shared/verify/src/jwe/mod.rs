@@ -22,7 +22,7 @@ mod vectors;
 
 use std::{fmt, mem::MaybeUninit};
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use algorithm::{ContentEncryption, KeyManagement};
 pub use content::ContentKey;
@@ -145,8 +145,14 @@ impl Sealed<'_> {
     pub fn open(self, key: ContentKey) -> Result<Nested, TokenError> {
         let Jwe { protected, encryption, parts: Parts { iv, ciphertext, tag, .. }, .. } = self.0;
         let plain = content::open(encryption, &key, protected.as_bytes(), &iv, ciphertext, &tag);
-        let text = plain.and_then(|mut plain| String::from_utf8(std::mem::take(&mut *plain)).ok());
-        text.map(|text| Nested(Zeroizing::new(text))).ok_or(TokenError::DecryptionFailed)
+        let mut plain = plain.ok_or(TokenError::DecryptionFailed)?;
+        match String::from_utf8(std::mem::take(&mut *plain)) {
+            Ok(text) => Ok(Nested(Zeroizing::new(text))),
+            Err(error) => {
+                error.into_bytes().zeroize();
+                Err(TokenError::DecryptionFailed)
+            }
+        }
     }
 }
 
