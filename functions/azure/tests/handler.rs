@@ -1,5 +1,5 @@
 //! The handler as the Functions host meets it: started with its environment, asked over HTTP.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::{
     collections::BTreeMap,
