@@ -135,30 +135,35 @@ impl Resolver {
     /// # Errors
     /// [`ResolveError`].
     pub async fn resolve(&self, kid: &str, peer: Option<IpAddr>) -> Result<Arc<PublicKey>, ResolveError> {
-        let now = Instant::now();
-        if let Some(key) = self.0.fresh(kid, now) {
-            return key;
-        }
-        let ticket = {
-            let mut cold = self.0.cold();
-            self.0.ask(&mut cold, kid, peer, now)
-        };
-        let flight = match ticket {
-            Ticket::Answered(answer) => return answer,
-            Ticket::Waiting(flight) => flight,
-            Ticket::Departing(departure) => departure.depart(),
-        };
-        let landed = flight.landed().await;
-        match landed {
-            Landed::Answered(table) => table.get(kid).map_or(Err(ResolveError::Unknown), |entry| entry.key()),
-            Landed::Failed(why) => {
-                let table = self.0.table.load();
-                match table.get(kid) {
-                    Some(entry) if Instant::now() < entry.stale_at => entry.key(),
-                    _ => Err(ResolveError::Unavailable(why.to_string())),
+        // A second time where the process was frozen while the fetch was under way.
+        for _ in 0..2 {
+            let now = Instant::now();
+            if let Some(key) = self.0.fresh(kid, now) {
+                return key;
+            }
+            let ticket = {
+                let mut cold = self.0.cold();
+                self.0.ask(&mut cold, kid, peer, now)
+            };
+            let flight = match ticket {
+                Ticket::Answered(answer) => return answer,
+                Ticket::Waiting(flight) => flight,
+                Ticket::Departing(departure) => departure.depart(),
+            };
+            match flight.landed().await {
+                Landed::Answered(table) => {
+                    return table.get(kid).map_or(Err(ResolveError::Unknown), |entry| entry.key());
                 }
+                Landed::Failed(why) => {
+                    let table = self.0.table.load();
+                    let stale = table.get(kid).filter(|entry| Instant::now() < entry.stale_at);
+                    return stale
+                        .map_or(Err(ResolveError::Unavailable(why.to_string())), |entry| entry.key());
+                }
+                Landed::Overslept => {}
             }
         }
+        Err(ResolveError::Unavailable("the process was asleep".to_owned()))
     }
 
     /// Forgets a key at once and refuses it from now on, for the life of this resolver.

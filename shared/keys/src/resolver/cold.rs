@@ -31,6 +31,8 @@ pub(super) struct Flight(watch::Receiver<Option<Landed>>);
 pub(super) enum Landed {
     Answered(Arc<Table>),
     Failed(Arc<str>),
+    /// The process was frozen meanwhile; it is worth asking again.
+    Overslept,
 }
 
 impl Cold {

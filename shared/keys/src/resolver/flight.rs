@@ -22,6 +22,8 @@ use crate::{Fetched, SourceError};
 const LEAST_FRESH: Duration = Duration::from_secs(1);
 /// The longest that a fetch may take, waiting for its turn included, whatever the source's own limits are.
 const LONGEST: Duration = Duration::from_secs(5);
+/// A fetch that took longer slept on the way: functions are frozen between requests, often with a fetch in the background.
+const OVERSLEPT: Duration = Duration::from_secs(6);
 
 /// Fetches at the same time. Keys that are known have their own places, which no flood of new kids can take.
 pub(super) struct Pools {
@@ -57,22 +59,30 @@ impl Shared {
     /// Announces a fetch, so that nobody else starts it. It starts when the lock of `cold` is free again.
     pub(super) fn take_off(self: &Arc<Self>, cold: &mut Cold, kid: &str, class: Class) -> Departure {
         let (flight, sender) = cold.take_off(self.flight_of(kid));
-        let landing = Landing { shared: Arc::clone(self), kid: kid.into(), sender, landed: false };
+        let started = Instant::now();
+        let landing = Landing { shared: Arc::clone(self), kid: kid.into(), sender, started, landed: false };
         Departure { landing, class, flight }
     }
 
-    /// Takes what a fetch brought into the table, all at once.
+    /// Takes what a fetch brought into the table, all at once. Keys age from when they were asked for.
     fn land(
         &self,
         cold: &mut Cold,
         kid: &str,
         fetched: Result<Fetched, SourceError>,
-        now: Instant,
+        started: Instant,
     ) -> Landed {
+        let now = Instant::now();
         let name = self.flight_of(kid);
+        let one = (!self.whole_sets).then_some(kid);
         cold.land(name);
+        // What was asked so long ago says nothing of the source as it is now, be it a key or a failure.
+        if now.duration_since(started) > OVERSLEPT {
+            self.replace(self.table.load().with_changed(one, Entry::after_nothing));
+            return Landed::Overslept;
+        }
         let why = match fetched {
-            Ok(fetched) if self.whole_sets => match self.of_set(cold, &fetched, now) {
+            Ok(fetched) if self.whole_sets => match self.of_set(cold, &fetched, started) {
                 Ok(table) => {
                     // Whatever is not in the set does not exist; that needs no second look for a while.
                     cold.remember(name, ResolveError::Unknown, now + self.limits.absent);
@@ -80,7 +90,7 @@ impl Shared {
                 }
                 Err(why) => why,
             },
-            Ok(fetched) => match self.of_kid(kid, &fetched, now) {
+            Ok(fetched) => match self.of_kid(kid, &fetched, started) {
                 Ok(_) if cold.revoked.contains(kid) => return self.replace(self.table.load().without(kid)),
                 Ok(entry) => {
                     cold.forget(name);
@@ -96,7 +106,7 @@ impl Shared {
         };
         let retry_at = now + self.limits.failing;
         cold.remember(name, ResolveError::Unavailable(why.clone()), retry_at);
-        self.replace(self.table.load().after_failure((!self.whole_sets).then_some(kid), retry_at));
+        self.replace(self.table.load().with_changed(one, |entry| entry.after_failure(retry_at)));
         Landed::Failed(why.into())
     }
 
@@ -168,6 +178,7 @@ struct Landing {
     shared: Arc<Shared>,
     kid: Box<str>,
     sender: watch::Sender<Option<Landed>>,
+    started: Instant,
     landed: bool,
 }
 
@@ -186,7 +197,7 @@ impl Landing {
     fn land(&mut self, fetched: Result<Fetched, SourceError>) {
         self.landed = true;
         let mut cold = self.shared.cold();
-        let landed = self.shared.land(&mut cold, &self.kid, fetched, Instant::now());
+        let landed = self.shared.land(&mut cold, &self.kid, fetched, self.started);
         drop(cold);
         self.sender.send_replace(Some(landed));
     }

@@ -30,7 +30,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What a source said `now` and holds fresh for `fresh`.
+    /// What a source said of a question asked at `now`, and holds fresh for `fresh`.
     pub(super) fn new(
         key: Result<Arc<PublicKey>, String>,
         now: Instant,
@@ -49,15 +49,13 @@ impl Entry {
     }
 
     /// The same after a fetch that failed: nothing lasts longer for it.
-    fn after_failure(&self, retry_at: Instant) -> Self {
-        Self {
-            key: self.key.clone(),
-            refresh_at: retry_at,
-            fresh_until: self.fresh_until,
-            stale_at: self.stale_at,
-            failed: true,
-            refreshing: AtomicBool::new(false),
-        }
+    pub(super) fn after_failure(&self, retry_at: Instant) -> Self {
+        Self { refresh_at: retry_at, failed: true, ..self.after_nothing() }
+    }
+
+    /// The same after a fetch that says nothing.
+    pub(super) fn after_nothing(&self) -> Self {
+        Self { key: self.key.clone(), refreshing: AtomicBool::new(false), ..*self }
     }
 
     pub(super) fn key(&self) -> Result<Arc<PublicKey>, ResolveError> {
@@ -111,12 +109,12 @@ impl Table {
         table
     }
 
-    /// After a fetch for `kid` that failed, or of the whole set where there is no kid.
-    pub(super) fn after_failure(&self, kid: Option<&str>, retry_at: Instant) -> Self {
+    /// With another entry for `kid`, or for every kid where there is none.
+    pub(super) fn with_changed(&self, kid: Option<&str>, change: impl Fn(&Entry) -> Entry) -> Self {
         let mut table = self.clone();
         for (_, entry) in table.0.iter_mut().filter(|(other, _)| kid.is_none_or(|kid| other.as_ref() == kid))
         {
-            *entry = Arc::new(entry.after_failure(retry_at));
+            *entry = Arc::new(change(entry));
         }
         table
     }

@@ -115,6 +115,67 @@ async fn a_source_that_never_answers_ends_after_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fetch_that_a_frozen_process_left_behind_says_nothing() {
+    for source in [Fake::of_kids(&[A]), Fake::of_sets(&[A])] {
+        for answered in [false, true] {
+            source.put(jwk(A));
+            let resolver = of_orders(&source, KeyLimits::default());
+            resolver.resolve(A, None).await.unwrap();
+            after(241.0).await;
+            // The last request before the freeze starts a fetch in the background.
+            source.stop();
+            resolver.resolve(A, None).await.unwrap();
+            settle().await;
+            // Its answer comes and is not read before the freeze, or never comes.
+            if answered {
+                source.go_on();
+            }
+            after(1800.0).await;
+            if !answered {
+                source.go_on();
+            }
+            source.remove(A);
+            let after = resolver.resolve(A, None).await;
+            assert_eq!(after.err(), Some(ResolveError::Unknown), "answered: {answered}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_while_the_process_was_frozen_asks_again() {
+    let source = Fake::of_kids(&[A]);
+    let resolver = Arc::new(of_orders(&source, KeyLimits::default()));
+    source.stop();
+    let waiting = tokio::spawn({
+        let resolver = Arc::clone(&resolver);
+        async move { resolver.resolve(A, None).await }
+    });
+    settle().await;
+    tokio::time::advance(Duration::from_secs(1800)).await;
+    source.go_on();
+    assert!(waiting.await.unwrap().is_ok());
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_ages_from_when_it_was_asked_for() {
+    let source = Fake::of_kids(&[A]);
+    let resolver = Arc::new(of_orders(&source, KeyLimits::default()));
+    source.stop();
+    let waiting = tokio::spawn({
+        let resolver = Arc::clone(&resolver);
+        async move { resolver.resolve(A, None).await }
+    });
+    settle().await;
+    after(4.0).await;
+    source.go_on();
+    assert!(waiting.await.unwrap().is_ok());
+    source.remove(A);
+    after(296.0).await;
+    assert_eq!(resolver.resolve(A, None).await.err(), Some(ResolveError::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_panics_is_one_that_fails() {
     struct Panics;
     #[async_trait::async_trait]
