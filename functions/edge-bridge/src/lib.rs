@@ -5,6 +5,8 @@
 mod log;
 mod server;
 mod surface;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::{error::Error, sync::Arc, time::Duration};

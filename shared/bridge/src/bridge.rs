@@ -142,13 +142,14 @@ impl Bridge {
     /// record as in [`bridge`](Self::bridge), without a route.
     ///
     /// # Errors
-    /// `BackendUnknown` where the audience is none of a backend, `ScopeMissing` where a scope was asked for that cannot be given, and
+    /// `BackendUnknown` where the audience is not that of one backend, `ScopeMissing` where a scope was asked for that cannot be given, and
     /// those of [`bridge`](Self::bridge) that are not about routes.
     pub async fn exchange(&self, exchange: &Exchange<'_>, now: UnixTime) -> Result<Bridged, Deny> {
-        let named = |edge: &&Edge| {
+        let mut named = self.edges.iter().filter(|edge| {
             edge.backend.as_str() == exchange.audience || edge.minter.audience() == exchange.audience
-        };
-        let Some(edge) = self.edges.iter().find(named) else {
+        });
+        // One backend's name may be another's audience: nobody is to guess which of them is meant.
+        let (Some(edge), None) = (named.next(), named.next()) else {
             return Err(self.refuse(Reason::BackendUnknown, exchange.source_ip, now));
         };
         let id = request_id(None);

@@ -289,7 +289,8 @@ async fn a_client_over_its_limit_is_refused_for_this_backend_and_it_is_on_record
 #[tokio::test]
 async fn a_bridge_that_cannot_be_is_not_built() {
     let house = House::new().await;
-    let table: [(fn(String) -> String, &str); 3] = [
+    type Change = fn(String) -> String;
+    let table: [(Change, &str); 3] = [
         (|text| text.replace("consumers: login\n", ""), "consumers"),
         (|text| text.replacen("    store: keys\n", "", 1), "backends.orders: name the `store`"),
         (

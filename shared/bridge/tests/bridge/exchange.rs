@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use drawbridge_bridge::{Bridged, Exchange};
 use drawbridge_gate::{Deny, Reason};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{House, NOW, claims};
+use crate::support::{House, NOW, bridge, claims};
 
 #[tokio::test]
 async fn a_token_is_exchanged_for_one_of_the_backend_that_is_named() {
@@ -34,6 +36,29 @@ async fn an_audience_that_is_no_backends_is_refused() {
         let deny = exchange(&house, &consumer, audience, None).await.unwrap_err();
         assert_eq!(deny.reason, Reason::BackendUnknown, "{audience}");
         assert_eq!(house.ledger.reasons(), [Reason::BackendUnknown]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_also_another_backends_audience_is_nobodys() {
+    let house = House::new().await;
+    let config = house.config(|text| {
+        text.replace("audience: https://billing.example.com", "audience: orders").replacen(
+            "    issuer: edge\n",
+            "    issuer: edge\n    audience: https://orders.example.com\n",
+            1,
+        )
+    });
+    let bridge = bridge(&config, &house.store, Arc::clone(&house.ledger)).unwrap();
+    let consumer = house.token(json!({})).await;
+    for (audience, expected) in [
+        ("orders", Err(Reason::BackendUnknown)),
+        ("billing", Ok("orders")),
+        ("https://orders.example.com", Ok("https://orders.example.com")),
+    ] {
+        let exchange = Exchange { subject_token: &consumer, audience, scope: None, source_ip: None };
+        let bridged = bridge.exchange(&exchange, NOW).await.map_err(|deny| deny.reason);
+        assert_eq!(bridged.map(|bridged| claims(&bridged.token)["aud"].clone()), expected.map(Value::from));
     }
 }
 

@@ -89,8 +89,7 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(2, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::btree_map("[a-z]{1,4}", inner, 0..4)
-                .prop_map(|members| Value::from_iter(members)),
+            proptest::collection::btree_map("[a-z]{1,4}", inner, 0..4).prop_map(Value::from_iter),
         ]
     })
 }
