@@ -178,3 +178,132 @@ const WAIT: Duration = Duration::from_secs(35);
 
 /// Problem details are a few hundred bytes.
 const MAX_PROBLEM: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use drawbridge_config::load;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::backend;
+
+    /// An edge in front of the sample's backends, with `bridge` as its bridge; where it listens.
+    async fn edge(bridge: Router) -> SocketAddr {
+        let orders = serve(backend::router("orders".into())).await;
+        let bridge = serve(bridge).await;
+        edge_at(bridge, orders).await
+    }
+
+    async fn edge_at(bridge: SocketAddr, orders: SocketAddr) -> SocketAddr {
+        let text = include_str!("../sample/drawbridge.yaml")
+            .replace("https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod", &format!("http://{orders}"));
+        let config = load(&text, "drawbridge.yaml", Path::new(".")).unwrap();
+        let edge = Edge::new(&config, bridge.to_string().parse().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(edge.serve(listener));
+        address
+    }
+
+    async fn serve(router: Router) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    const GRANT: [(&str, &str); 3] = [
+        ("authorization", "Bearer bridged"),
+        ("x-drawbridge-backend", "orders"),
+        ("x-drawbridge-target", "/customers/42?full=1"),
+    ];
+
+    fn answering(status: u16, headers: &'static [(&'static str, &'static str)]) -> Router {
+        Router::new().fallback(move || async move {
+            let mut answer = Response::new(Body::from("{}"));
+            *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+            for (name, value) in headers {
+                answer.headers_mut().append(*name, HeaderValue::from_static(value));
+            }
+            answer
+        })
+    }
+
+    #[tokio::test]
+    async fn a_grant_sends_the_request_on_to_where_the_bridge_says() {
+        let edge = edge(answering(200, &GRANT)).await;
+        let answer = reqwest::Client::new()
+            .post(format!("http://{edge}/orders/x"))
+            .body("12345")
+            .send()
+            .await
+            .unwrap();
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told["path"], "/customers/42?full=1");
+        assert_eq!((&told["method"], &told["body_bytes"]), (&json!("POST"), &json!(5)));
+    }
+
+    #[tokio::test]
+    async fn only_a_complete_grant_lets_a_request_through() {
+        let [token, backend, target] = GRANT;
+        let incomplete: [(u16, &'static [(&str, &str)], u16); 9] = [
+            (200, &[], 503),
+            (200, Box::leak(Box::new([token, backend])), 503),
+            (200, Box::leak(Box::new([token, target])), 503),
+            (200, Box::leak(Box::new([backend, target])), 503),
+            (200, Box::leak(Box::new([token, ("x-drawbridge-backend", "nobody"), target])), 503),
+            (204, &GRANT, 503),
+            (302, &GRANT, 503),
+            (500, &GRANT, 500),
+            (403, &GRANT, 403),
+        ];
+        for (status, headers, expected) in incomplete {
+            let edge = edge(answering(status, headers)).await;
+            let answer = reqwest::get(format!("http://{edge}/orders/x")).await.unwrap();
+            assert_eq!(answer.status(), expected, "{status} {headers:?}");
+            assert!(!answer.text().await.unwrap().contains("orders"), "{status} {headers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_bridge_nothing_gets_through() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let edge = edge_at(free, serve(backend::router("orders".into())).await).await;
+        let answer = reqwest::get(format!("http://{edge}/orders/x")).await.unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+
+    #[tokio::test]
+    async fn a_denial_of_the_bridge_is_the_answer() {
+        let edge = edge(answering(401, &[("www-authenticate", "Bearer error=\"invalid_token\"")])).await;
+        let answer = reqwest::get(format!("http://{edge}/orders/x")).await.unwrap();
+        assert_eq!(answer.status(), 401);
+        assert_eq!(answer.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+    }
+
+    #[tokio::test]
+    async fn the_bridge_is_asked_about_what_was_sent_and_about_nobody_elses_peer() {
+        let bridge = Router::new().fallback(|request: Request| async move {
+            let seen = format!(
+                "{} {} {:?} {:?}",
+                request.method(),
+                request.uri(),
+                request.headers().get_all("x-forwarded-for").iter().collect::<Vec<_>>(),
+                request.headers().get_all("authorization").iter().collect::<Vec<_>>(),
+            );
+            (StatusCode::FORBIDDEN, seen)
+        });
+        let edge = edge(bridge).await;
+        let mut stream = tokio::net::TcpStream::connect(edge).await.unwrap();
+        let request = "DELETE /orders/../%2e%2e//a?b HTTP/1.1\r\nhost: a\r\nauthorization: one\r\nauthorization: two\r\n\
+                       x-forwarded-for: 10.0.0.1\r\nconnection: close, authorization\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
+        assert!(answer.contains("DELETE /ext-authz/orders/../%2e%2e//a?b [\"127.0.0.1\"]"), "{answer}");
+        assert!(!answer.contains("10.0.0.1"), "{answer}");
+    }
+}
