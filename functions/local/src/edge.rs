@@ -214,13 +214,15 @@ mod tests {
         address
     }
 
+    type Headers = &'static [(&'static str, &'static str)];
+
     const GRANT: [(&str, &str); 3] = [
         ("authorization", "Bearer bridged"),
         ("x-drawbridge-backend", "orders"),
         ("x-drawbridge-target", "/customers/42?full=1"),
     ];
 
-    fn answering(status: u16, headers: &'static [(&'static str, &'static str)]) -> Router {
+    fn answering(status: u16, headers: Headers) -> Router {
         Router::new().fallback(move || async move {
             let mut answer = Response::new(Body::from("{}"));
             *answer.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -248,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn only_a_complete_grant_lets_a_request_through() {
         let [token, backend, target] = GRANT;
-        let incomplete: [(u16, &'static [(&str, &str)], u16); 9] = [
+        let incomplete: [(u16, Headers, u16); 9] = [
             (200, &[], 503),
             (200, Box::leak(Box::new([token, backend])), 503),
             (200, Box::leak(Box::new([token, target])), 503),
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bridge_is_asked_about_what_was_sent_and_about_nobody_elses_peer() {
+    async fn the_bridge_is_asked_about_what_was_sent_and_by_whom() {
         let bridge = Router::new().fallback(|request: Request| async move {
             let seen = format!(
                 "{} {} {:?} {:?}",
