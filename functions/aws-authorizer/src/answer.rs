@@ -58,7 +58,11 @@ pub(crate) fn answer(
         Decision::Allow(allow) => {
             let arn = event.arn().map_err(|_| Refusal::Failure)?;
             let policy = Policy::allow(&arn, routes, event.method(), &allow.route).ok_or(Refusal::Failure)?;
-            rendered(&WithPolicy { principal_id: &allow.principal, policy_document: policy, context: told(allow) })
+            rendered(&WithPolicy {
+                principal_id: &allow.principal,
+                policy_document: policy,
+                context: told(allow),
+            })
         }
         Decision::Deny(deny) => match deny.reason.status() {
             401 => Err(Refusal::Unauthorized),
@@ -66,7 +70,11 @@ pub(crate) fn answer(
             400 | 403 => {
                 let arn = event.arn().map_err(|_| Refusal::Failure)?;
                 let principal_id = deny.principal.as_deref().unwrap_or(NOBODY);
-                rendered(&WithPolicy { principal_id, policy_document: Policy::deny(&arn), context: refused(deny) })
+                rendered(&WithPolicy {
+                    principal_id,
+                    policy_document: Policy::deny(&arn),
+                    context: refused(deny),
+                })
             }
             _ => Err(Refusal::Failure),
         },

@@ -33,7 +33,8 @@ impl<'a> MethodArn<'a> {
         }
         let mut parts = arn.splitn(6, ':');
         let scheme = parts.next()?;
-        let (partition, service, region, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (partition, service, region, account) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let resource = parts.next()?;
         let mut parts = resource.splitn(3, '/');
         let (api, stage, rest) = (parts.next()?, parts.next()?, parts.next()?);
@@ -50,7 +51,8 @@ impl<'a> MethodArn<'a> {
             && account.len() == 12
             && is_name(account, |byte| byte.is_ascii_digit())
             && is_name(api, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            && (stage == "$default" || is_name(stage, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
+            && (stage == "$default"
+                || is_name(stage, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)))
             && match called {
                 Called::Method { method, .. } => is_name(method, |byte| byte.is_ascii_uppercase()),
                 Called::Connect => true,
@@ -117,9 +119,18 @@ mod tests {
     #[test]
     fn every_partition_stage_and_kind_of_api_is_read() {
         for (arn, called) in [
-            ("arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2/$default/GET/a", Called::Method { method: "GET", path: "a" }),
-            ("arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2/v_1-2/DELETE/", Called::Method { method: "DELETE", path: "" }),
-            ("arn:aws:execute-api:eu-west-1:123456789012:a1b2/prod/GET", Called::Method { method: "GET", path: "" }),
+            (
+                "arn:aws-cn:execute-api:cn-north-1:123456789012:a1b2/$default/GET/a",
+                Called::Method { method: "GET", path: "a" },
+            ),
+            (
+                "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:a1b2/v_1-2/DELETE/",
+                Called::Method { method: "DELETE", path: "" },
+            ),
+            (
+                "arn:aws:execute-api:eu-west-1:123456789012:a1b2/prod/GET",
+                Called::Method { method: "GET", path: "" },
+            ),
             ("arn:aws:execute-api:eu-west-1:123456789012:a1b2/prod/$connect", Called::Connect),
         ] {
             assert_eq!(MethodArn::parse(arn).map(|arn| arn.called()), Some(called), "{arn}");

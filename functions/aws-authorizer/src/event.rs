@@ -55,7 +55,8 @@ impl<'e> Event<'e> {
     /// # Errors
     /// [`EventError`].
     pub(crate) fn parse(json: &'e str) -> Result<Self, EventError> {
-        let native: Native<'_> = serde_json::from_str(json).map_err(|_| EventError("not of the documented form"))?;
+        let native: Native<'_> =
+            serde_json::from_str(json).map_err(|_| EventError("not of the documented form"))?;
         match native.kind()? {
             Kind::RestToken => native.token(),
             Kind::WebSocket => native.connect(),
@@ -248,7 +249,9 @@ impl<'e> Native<'e> {
             target: with_query(path, &query),
             headers,
             source_ip: address(http.source_ip),
-            client_certificate: pem(context.authentication.and_then(|authentication| authentication.client_cert)),
+            client_certificate: pem(context
+                .authentication
+                .and_then(|authentication| authentication.client_cert)),
             request_id: context.request_id,
             arn: self.route_arn,
         })
@@ -256,16 +259,23 @@ impl<'e> Native<'e> {
 
     /// `multiValueHeaders` where there are any: `headers` holds only the last of repeated ones.
     fn headers(&mut self) -> impl Iterator<Item = (Text<'e>, Text<'e>)> + use<'e> {
-        let all = self.multi_value_headers.take().map(|headers| headers.0).filter(|headers| !headers.is_empty());
+        let all =
+            self.multi_value_headers.take().map(|headers| headers.0).filter(|headers| !headers.is_empty());
         all.or_else(|| self.headers.take().map(|headers| headers.0)).unwrap_or_default().into_iter()
     }
 
     /// The query as it would stand in a URL; empty when there is none.
     fn query(&mut self) -> String {
-        let all = self.multi_value_query_string_parameters.take().map(|query| query.0).filter(|query| !query.is_empty());
-        let query = all.or_else(|| self.query_string_parameters.take().map(|query| query.0)).unwrap_or_default();
+        let all = self
+            .multi_value_query_string_parameters
+            .take()
+            .map(|query| query.0)
+            .filter(|query| !query.is_empty());
+        let query =
+            all.or_else(|| self.query_string_parameters.take().map(|query| query.0)).unwrap_or_default();
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-        let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let pairs: Vec<_> =
+            query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         pairs.join("&")
     }
 }

@@ -34,10 +34,12 @@ mod policy;
 mod settings;
 mod text;
 
-use std::{error::Error, fs::OpenOptions, io, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use drawbridge_config::{Audit, Backend, Config, Environment};
-use drawbridge_gate::{AuditEvent, AuditSink, Gate, OcsfLines, Reason, Subject, gate_for_backend, open_directory};
+use drawbridge_config::{Backend, Config, Environment};
+use drawbridge_gate::{
+    AuditEvent, AuditSink, Gate, Reason, Subject, gate_for_backend, open_audit, open_directory,
+};
 use drawbridge_keys::{Clock, HttpClient, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -73,11 +75,13 @@ struct Authorizer {
 
 impl Authorizer {
     fn build(settings: Settings, mut config: Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let audit = sink(&config.audit)?;
+        // Lambda sends each line of stdout to the function's log.
+        let audit = open_audit(&config.audit)?;
         let http = HttpClient::new(KEY_FETCH, http_on_loopback(&config, &settings))?;
         let gate = gate_for_backend(&config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
         let name = settings.backend;
-        let backend = config.backends.remove(&name).ok_or_else(|| format!("no backend is called `{name}`"))?;
+        let backend =
+            config.backends.remove(&name).ok_or_else(|| format!("no backend is called `{name}`"))?;
         if let Some(claim) = backend.context.iter().find(|claim| RESERVED.contains(&claim.as_str())) {
             return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
         }
@@ -89,7 +93,13 @@ impl Authorizer {
         let Ok(event) = Event::parse(event) else {
             let backend = self.backend.name.as_str();
             // A failure comes of it in any case; without the line it is only less well explained.
-            let _ = self.audit.record(&AuditEvent::new(now, Subject::Gate, backend, invocation, Reason::RequestMalformed));
+            let _ = self.audit.record(&AuditEvent::new(
+                now,
+                Subject::Gate,
+                backend,
+                invocation,
+                Reason::RequestMalformed,
+            ));
             return Err(Refusal::Failure);
         };
         let decision = self.gate.decide(&event.request(invocation), now).await;
@@ -99,21 +109,9 @@ impl Authorizer {
 
 /// Whether the backend's issuer may be asked for keys over plain HTTP on this machine.
 fn http_on_loopback(config: &Config, settings: &Settings) -> bool {
-    let issuer = config.backends.get(&settings.backend).and_then(|backend| config.issuers.get(&backend.issuer));
+    let issuer =
+        config.backends.get(&settings.backend).and_then(|backend| config.issuers.get(&backend.issuer));
     issuer.is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback))
-}
-
-fn sink(audit: &Audit) -> io::Result<Arc<dyn AuditSink>> {
-    Ok(match audit {
-        Audit::OcsfFile(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot append to the audit file {}: {error}", path.display()))
-            })?;
-            Arc::new(OcsfLines::new(file))
-        }
-        // Lambda sends each line of stdout to the function's log.
-        _ => Arc::new(OcsfLines::new(io::stdout())),
-    })
 }
 
 /// API Gateway waits 10 s for an HTTP API's authorizer: a slow key endpoint must be an answer long before.

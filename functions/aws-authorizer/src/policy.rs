@@ -65,7 +65,8 @@ impl Policy {
                 beyond.push(format!("{stage}*/"));
             }
             beyond.extend(refused_in(path).map(|text| format!("{stage}*{text}*")));
-            let others = routes.iter().filter(|other| other.template != route.template && takes(other, method));
+            let others =
+                routes.iter().filter(|other| other.template != route.template && takes(other, method));
             for other in others.filter_map(|other| Pattern::of(other, length)) {
                 let taken = pattern.taken_by(&other, path.contains('%'));
                 beyond.extend(taken.iter().map(|taken| format!("{stage}/{method}/{taken}")));
@@ -142,7 +143,7 @@ impl<'t> Pattern<'t> {
     /// with percent-encoding.
     fn taken_by(&self, other: &Self, encoded: bool) -> Vec<String> {
         let mut widths = self.0.iter().zip(&other.0).map(|(ours, theirs)| (ours.width(), theirs.width()));
-        if !widths.find(|(ours, theirs)| ours != theirs).is_some_and(|(ours, theirs)| theirs < ours) {
+        if widths.find(|(ours, theirs)| ours != theirs).is_none_or(|(ours, theirs)| ours < theirs) {
             return Vec::new();
         }
         let mut common = Vec::new();
@@ -218,8 +219,10 @@ const SEGMENTS: [&str; 5] = ["*//*", "*/./*", "*/.", "*/../*", "*/.."];
 const LITERAL: [&str; 3] = [";", "\\", "#"];
 
 /// Controls, `/`, `?`, `%`, `;`, `\` and `#`, which the gate refuses, and `.`, which nobody needs to encode.
-const ENCODED: [&str; 16] =
-    ["%0", "%1", "%7f", "%7F", "%2f", "%2F", "%3f", "%3F", "%25", "%3b", "%3B", "%5c", "%5C", "%23", "%2e", "%2E"];
+const ENCODED: [&str; 16] = [
+    "%0", "%1", "%7f", "%7F", "%2f", "%2F", "%3f", "%3F", "%25", "%3b", "%3B", "%5c", "%5C", "%23", "%2e",
+    "%2E",
+];
 
 /// The longest resource that a policy may name.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>

@@ -28,23 +28,34 @@ impl Settings {
     pub(crate) fn read(environment: &dyn Environment) -> Result<Self, String> {
         for name in LAMBDA {
             // The Lambda runtime library panics on these instead of naming them.
-            environment.var(name).ok_or_else(|| format!("{name} is not set: this is a Lambda function, which Lambda starts"))?;
+            environment.var(name).ok_or_else(|| {
+                format!("{name} is not set: this is a Lambda function, which Lambda starts")
+            })?;
         }
         let backend = environment.var("DRAWBRIDGE_BACKEND");
-        let backend = backend.ok_or("DRAWBRIDGE_BACKEND is not set; name the backend that this authorizer guards")?;
-        let backend = backend.parse().map_err(|_| format!("DRAWBRIDGE_BACKEND: `{backend}` is no name of a backend"))?;
+        let backend =
+            backend.ok_or("DRAWBRIDGE_BACKEND is not set; name the backend that this authorizer guards")?;
+        let backend = backend
+            .parse()
+            .map_err(|_| format!("DRAWBRIDGE_BACKEND: `{backend}` is no name of a backend"))?;
         let http_response = match environment.var("DRAWBRIDGE_HTTP_RESPONSE").as_deref() {
             None => HttpResponse::default(),
             Some("simple") => HttpResponse::Simple,
             Some("iam") => HttpResponse::Iam,
-            Some(other) => return Err(format!("DRAWBRIDGE_HTTP_RESPONSE: `{other}` is neither `simple` nor `iam`")),
+            Some(other) => {
+                return Err(format!("DRAWBRIDGE_HTTP_RESPONSE: `{other}` is neither `simple` nor `iam`"));
+            }
         };
         Ok(Self { backend, http_response })
     }
 }
 
-const LAMBDA: [&str; 4] =
-    ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"];
+const LAMBDA: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+];
 
 #[cfg(test)]
 mod tests {
@@ -55,7 +66,12 @@ mod tests {
     impl Environment for Variables {
         fn var(&self, name: &str) -> Option<String> {
             let lambda = LAMBDA.contains(&name).then_some("1");
-            self.0.iter().find(|(have, _)| *have == name).map(|(_, value)| *value).or(lambda).map(str::to_owned)
+            self.0
+                .iter()
+                .find(|(have, _)| *have == name)
+                .map(|(_, value)| *value)
+                .or(lambda)
+                .map(str::to_owned)
         }
     }
 
@@ -70,8 +86,14 @@ mod tests {
     #[test]
     fn the_backend_is_required_and_the_answer_is_simple_by_default() {
         let settings = Settings::read(&Variables(vec![("DRAWBRIDGE_BACKEND", "orders")])).unwrap();
-        assert_eq!(settings, Settings { backend: "orders".parse().unwrap(), http_response: HttpResponse::Simple });
-        let settings = Settings::read(&Variables(vec![("DRAWBRIDGE_BACKEND", "a"), ("DRAWBRIDGE_HTTP_RESPONSE", "iam")]));
+        assert_eq!(
+            settings,
+            Settings { backend: "orders".parse().unwrap(), http_response: HttpResponse::Simple }
+        );
+        let settings = Settings::read(&Variables(vec![
+            ("DRAWBRIDGE_BACKEND", "a"),
+            ("DRAWBRIDGE_HTTP_RESPONSE", "iam"),
+        ]));
         assert_eq!(settings.unwrap().http_response, HttpResponse::Iam);
     }
 
@@ -80,7 +102,10 @@ mod tests {
         let table = [
             (vec![], "DRAWBRIDGE_BACKEND"),
             (vec![("DRAWBRIDGE_BACKEND", "Orders!")], "`Orders!`"),
-            (vec![("DRAWBRIDGE_BACKEND", "orders"), ("DRAWBRIDGE_HTTP_RESPONSE", "Simple")], "DRAWBRIDGE_HTTP_RESPONSE: `Simple`"),
+            (
+                vec![("DRAWBRIDGE_BACKEND", "orders"), ("DRAWBRIDGE_HTTP_RESPONSE", "Simple")],
+                "DRAWBRIDGE_HTTP_RESPONSE: `Simple`",
+            ),
         ];
         for (variables, said) in table {
             let error = Settings::read(&Variables(variables)).unwrap_err();

@@ -32,7 +32,9 @@ fn allows(policy: &Policy, method: &str, path: &str) -> bool {
     let arn = format!("{STAGE}/{method}{path}");
     let matching = |effect: &str| {
         let mut statements = policy.statement.iter().filter(|statement| statement.effect == effect);
-        statements.any(|statement| statement.resource.iter().any(|resource| glob(resource.as_bytes(), arn.as_bytes())))
+        statements.any(|statement| {
+            statement.resource.iter().any(|resource| glob(resource.as_bytes(), arn.as_bytes()))
+        })
     };
     matching("Allow") && !matching("Deny")
 }
@@ -95,7 +97,9 @@ fn attack_26_the_answer_for_one_route_allows_no_other() {
         "/other",
         "/nothing/here",
     ];
-    let taken = |path: &str| routes.find("GET", &Path::parse(path).unwrap()).ok().map(|found| found.route.template.clone());
+    let taken = |path: &str| {
+        routes.find("GET", &Path::parse(path).unwrap()).ok().map(|found| found.route.template.clone())
+    };
     for decided in paths {
         let Some(template) = taken(decided) else { continue };
         let policy = allow(&routes, "GET", decided);
@@ -104,7 +108,10 @@ fn attack_26_the_answer_for_one_route_allows_no_other() {
             if taken(other).as_ref() != Some(&template) {
                 assert!(!allows(&policy, "GET", other), "the policy of {decided} must not allow {other}");
             }
-            assert!(!allows(&policy, "POST", other), "the policy of GET {decided} must not allow POST {other}");
+            assert!(
+                !allows(&policy, "POST", other),
+                "the policy of GET {decided} must not allow POST {other}"
+            );
         }
     }
 }
@@ -113,7 +120,9 @@ fn attack_26_the_answer_for_one_route_allows_no_other() {
 fn a_policy_covers_every_value_of_the_parameters() {
     let routes = routes(&["/customers/{customer}/orders/{order}"]);
     let policy = allow(&routes, "GET", "/customers/1/orders/2");
-    for path in ["/customers/2/orders/1", "/customers/a.b-c_d~e/orders/.well-known", "/customers/a:b/orders/$x"] {
+    for path in
+        ["/customers/2/orders/1", "/customers/a.b-c_d~e/orders/.well-known", "/customers/a:b/orders/$x"]
+    {
         assert!(allows(&policy, "GET", path), "{path}");
     }
 }
@@ -121,12 +130,43 @@ fn a_policy_covers_every_value_of_the_parameters() {
 #[test]
 fn attack_27_what_the_gate_refuses_in_a_path_is_not_allowed_by_an_earlier_answer() {
     let routes = routes(&["/customers/{customer}", "/files/{*rest}"]);
-    for (decided, base) in [("/customers/1", "/customers"), ("/customers/caf%C3%A9", "/customers"), ("/files/a", "/files")] {
+    for (decided, base) in
+        [("/customers/1", "/customers"), ("/customers/caf%C3%A9", "/customers"), ("/files/a", "/files")]
+    {
         let policy = allow(&routes, "GET", decided);
         assert!(allows(&policy, "GET", decided), "{decided}");
         for hostile in [
-            "", ".", "..", "/", "//", "1/", "/1", "../admin", "..;/admin", "1;a=b", "a%2fb", "a%2Fb", "..%2fadmin", "..%5cadmin", "a\\b",
-            "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%2E.", "%2e%2E", "%252e", "a%3bb", "a%3Bb", "a%00", "a%0d%0a", "a%1f", "a%7F", "a#b", "a%23b", "a%3fb",
+            "",
+            ".",
+            "..",
+            "/",
+            "//",
+            "1/",
+            "/1",
+            "../admin",
+            "..;/admin",
+            "1;a=b",
+            "a%2fb",
+            "a%2Fb",
+            "..%2fadmin",
+            "..%5cadmin",
+            "a\\b",
+            "%2e%2e",
+            "%2E%2E",
+            ".%2e",
+            "%2e.",
+            "%2E.",
+            "%2e%2E",
+            "%252e",
+            "a%3bb",
+            "a%3Bb",
+            "a%00",
+            "a%0d%0a",
+            "a%1f",
+            "a%7F",
+            "a#b",
+            "a%23b",
+            "a%3fb",
         ] {
             let path = format!("{base}/{hostile}");
             assert!(!allows(&policy, "GET", &path), "the policy of {decided} must not allow {path}");
@@ -153,7 +193,8 @@ fn a_denial_denies_the_stage() {
 #[test]
 fn a_connection_is_a_resource_of_its_own() {
     let arn = format!("{STAGE}/$connect");
-    let policy = Policy::allow(&MethodArn::parse(&arn).unwrap(), &routes(&["/$connect"]), "GET", "/$connect").unwrap();
+    let policy =
+        Policy::allow(&MethodArn::parse(&arn).unwrap(), &routes(&["/$connect"]), "GET", "/$connect").unwrap();
     assert_eq!(policy.statement, [statement("Allow", vec![arn])]);
 }
 
@@ -182,21 +223,30 @@ fn a_template_that_is_not_configured_for_the_method_is_no_policy() {
 /// Templates over few words, so that they overlap.
 fn template() -> impl Strategy<Value = String> {
     let segment = prop_oneof![3 => "[ab]", 2 => Just("{x}".to_owned())];
-    (prop::collection::vec(segment, 0..4), prop::option::weighted(0.2, Just("{*rest}")), prop::bool::weighted(0.1)).prop_map(
-        |(segments, rest, slash)| {
+    (
+        prop::collection::vec(segment, 0..4),
+        prop::option::weighted(0.2, Just("{*rest}")),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(segments, rest, slash)| {
             // Parameters of one template have names of their own.
-            let named = segments.iter().enumerate().map(|(index, segment)| segment.replace('x', &format!("x{index}")));
+            let named = segments
+                .iter()
+                .enumerate()
+                .map(|(index, segment)| segment.replace('x', &format!("x{index}")));
             let mut parts: Vec<String> = named.collect();
             parts.extend(rest.map(str::to_owned));
             let slash = slash && rest.is_none() && !parts.is_empty();
             format!("/{}{}", parts.join("/"), if slash { "/" } else { "" })
-        },
-    )
+        })
 }
 
 fn path() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop_oneof![6 => "[abc]", 2 => "(|\\.|\\.\\.|a;b|%2[fF]|%2e|%61|%62|c%20|c%61)"], 0..5)
-        .prop_map(|segments| format!("/{}", segments.join("/")))
+    prop::collection::vec(
+        prop_oneof![6 => "[abc]", 2 => "(|\\.|\\.\\.|a;b|%2[fF]|%2e|%61|%62|c%20|c%61)"],
+        0..5,
+    )
+    .prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
 proptest! {

@@ -1,8 +1,9 @@
 //! The fixtures against a second reader, and what each event becomes.
 
 use aws_lambda_events::apigw::{
-    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse,
-    ApiGatewayV2CustomAuthorizerSimpleResponse, ApiGatewayV2CustomAuthorizerV1Request, ApiGatewayV2CustomAuthorizerV2Request,
+    ApiGatewayCustomAuthorizerRequest, ApiGatewayCustomAuthorizerRequestTypeRequest,
+    ApiGatewayCustomAuthorizerResponse, ApiGatewayV2CustomAuthorizerSimpleResponse,
+    ApiGatewayV2CustomAuthorizerV1Request, ApiGatewayV2CustomAuthorizerV2Request,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -41,7 +42,10 @@ fn a_second_reader_reads_the_fixtures_alike() {
     let ours = Event::parse(http20).unwrap();
     let asked = ours.request("");
     assert_eq!(asked.method, theirs.request_context.http.method.as_str());
-    assert_eq!(format!("/prod{}", asked.target), format!("{}?{}", theirs.raw_path.unwrap(), theirs.raw_query_string.unwrap()));
+    assert_eq!(
+        format!("/prod{}", asked.target),
+        format!("{}?{}", theirs.raw_path.unwrap(), theirs.raw_query_string.unwrap())
+    );
     assert_eq!(asked.request_id, theirs.request_context.request_id.as_deref());
     assert_eq!(header(&ours, "authorization"), [theirs.headers["authorization"].to_str().unwrap()]);
 
@@ -63,7 +67,8 @@ async fn a_second_reader_reads_the_answers() {
 
     let simple = Fixture::new(HttpResponse::Simple).await;
     let event = EVENTS[3].1.replace("{token}", &simple.token(json!({})).await);
-    let answer: ApiGatewayV2CustomAuthorizerSimpleResponse = serde_json::from_value(simple.answer(&event).await.unwrap()).unwrap();
+    let answer: ApiGatewayV2CustomAuthorizerSimpleResponse =
+        serde_json::from_value(simple.answer(&event).await.unwrap()).unwrap();
     assert!(answer.is_authorized);
 }
 
@@ -71,7 +76,13 @@ async fn a_second_reader_reads_the_answers() {
 fn each_event_becomes_the_same_request() {
     let table = [
         (Kind::RestToken, "GET", "/customers/42", None, None),
-        (Kind::RestRequest, "GET", "/customers/42?page=2&page=3&q=a%26b", Some("192.0.2.1"), Some(CERTIFICATE)),
+        (
+            Kind::RestRequest,
+            "GET",
+            "/customers/42?page=2&page=3&q=a%26b",
+            Some("192.0.2.1"),
+            Some(CERTIFICATE),
+        ),
         (Kind::Http10, "GET", "/customers/42?page=2", Some("192.0.2.1"), Some(CERTIFICATE)),
         (Kind::Http20, "GET", "/customers/42?page=2&page=3", Some("192.0.2.1"), Some(CERTIFICATE)),
         (Kind::WebSocket, "GET", "/$connect?room=7", Some("192.0.2.1"), None),
@@ -96,7 +107,10 @@ fn repeated_credentials_are_seen_as_such() {
     let mut http20 = parsed(EVENTS[3].1);
     http20["headers"]["authorization"] = json!("Bearer a, Bearer b");
     for event in [rest, http10, http20] {
-        assert_eq!(header(&Event::parse(&event.to_string()).unwrap(), "authorization"), ["Bearer a", "Bearer b"]);
+        assert_eq!(
+            header(&Event::parse(&event.to_string()).unwrap(), "authorization"),
+            ["Bearer a", "Bearer b"]
+        );
     }
 }
 
@@ -121,7 +135,11 @@ fn the_stage_is_no_part_of_the_path() {
         event["rawQueryString"] = json!("");
         let text = event.to_string();
         let parsed = Event::parse(&text);
-        assert_eq!(parsed.as_ref().ok().map(|event| event.request("").target), target, "{stage} {domain} {raw_path}");
+        assert_eq!(
+            parsed.as_ref().ok().map(|event| event.request("").target),
+            target,
+            "{stage} {domain} {raw_path}"
+        );
     }
 }
 
@@ -160,9 +178,9 @@ proptest! {
     #[test]
     fn attack_33_no_event_is_a_panic(kind in 0..EVENTS.len(), cut in any::<prop::sample::Index>(), with in "\\PC{0,8}") {
         let text = EVENTS[kind].1;
-        let at = text.char_indices().map(|(at, _)| at).nth(cut.index(text.chars().count())).unwrap();
-        let changed = format!("{}{with}{}", &text[..at], &text[at..]);
-        for text in [&text[..at], &changed] {
+        let (before, after) = text.split_at(cut.index(text.len()));
+        let changed = format!("{before}{with}{after}");
+        for text in [before, &changed] {
             if let Ok(event) = Event::parse(text) {
                 event.request("").headers.iter().count();
                 let _ = event.arn();
