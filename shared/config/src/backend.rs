@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
 
-use drawbridge_policy::{Route, Routes};
+use drawbridge_policy::{Route, Routes, cedar::CedarPolicies};
 
 use crate::{
     Backend, Encryption, PolicyFile,
     diagnostics::{Report, Reported, list, quote},
     issuer::{MAX_BRIDGED_LIFETIME, MIN_LIFETIME},
-    tree::{Fields, Node, boolean, distinct, fields, items, meant_one, named, word},
+    tree::{Fields, Node, Place, boolean, distinct, fields, items, meant_one, named, word},
     values::{self, address, backend_name, duration, is_token, pointer, reference, text},
 };
 
@@ -41,6 +41,12 @@ pub(crate) fn backend(
             backend.or("context", vec!["sub".to_owned()], |node, report| context(node, mapped(), report));
         let encryption = backend.or("encryption", Encryption::default(), word(&ENCRYPTION));
         let used = routes.as_ref().map_or(Ok(()), |routes| policies_are_used(backend, routes, report));
+        let sound = match (&routes, &claims, &policy) {
+            (Ok(routes), Ok(claims), Ok(files)) => {
+                policies_fit(backend.place_of("policy"), routes, claims, files, report)
+            }
+            _ => Ok(()),
+        };
         let sealed = encryption.is_ok_and(|encryption| encryption != Encryption::Refused);
         let opened = if sealed && !backend.has("store") {
             let message = "needs a private key to decrypt with; name its `store`, or leave `encryption` out";
@@ -48,7 +54,7 @@ pub(crate) fn backend(
         } else {
             Ok(())
         };
-        used.and(opened)?;
+        used.and(sound).and(opened)?;
         let name = name?;
         Ok(Backend {
             issuer: issuer?,
@@ -135,6 +141,25 @@ fn policies_are_used(backend: &Fields<'_>, routes: &Routes, report: &Report) -> 
         _ => return Ok(()),
     };
     Err(report.at(backend.place_of("policy"), message))
+}
+
+/// A policy may name only what the routes and the mapped claims can give it.
+fn policies_fit(
+    place: &Place,
+    routes: &Routes,
+    claims: &BTreeMap<String, String>,
+    files: &[PolicyFile],
+    report: &Report,
+) -> Result<(), Reported> {
+    if !routes.iter().any(|route| route.policy) {
+        return Ok(());
+    }
+    let texts: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    let mistakes = CedarPolicies::check(routes, claims.keys().map(String::as_str), &texts);
+    let reported = mistakes
+        .into_iter()
+        .map(|mistake| report.within(place, mistake.file, mistake.line, mistake.column, mistake.message));
+    reported.last().map_or(Ok(()), Err)
 }
 
 fn claim(name: &str, node: &Node, report: &Report) -> Result<(String, String), Reported> {

@@ -69,6 +69,20 @@ impl Report {
         self.push(place.line, place.column, place.path.to_string(), message.into())
     }
 
+    /// A mistake in another file, which a place of the document names.
+    pub(crate) fn within(
+        &self,
+        place: &Place,
+        file: String,
+        line: usize,
+        column: usize,
+        message: String,
+    ) -> Reported {
+        let path = place.path.to_string();
+        self.mistakes.borrow_mut().push(Mistake { file, line, column, path, message });
+        Reported(())
+    }
+
     /// A mistake of the whole file.
     pub(crate) fn whole(&self, message: impl Into<String>) -> Reported {
         self.push(0, 0, String::new(), message.into())
@@ -80,7 +94,10 @@ impl Report {
 
     pub(crate) fn into_mistakes(self) -> Mistakes {
         let mut mistakes = self.mistakes.into_inner();
-        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+        let order = |mistake: &Mistake| {
+            (mistake.file != self.file, mistake.file.clone(), mistake.line, mistake.column)
+        };
+        mistakes.sort_by_cached_key(order);
         let more = mistakes.len().saturating_sub(MAX_MISTAKES);
         if more > 0 {
             mistakes.truncate(MAX_MISTAKES);

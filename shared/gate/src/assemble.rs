@@ -5,6 +5,7 @@ use drawbridge_keys::{
     BackendName, Discovery, HttpClient, JwksUrl, KeySource, KeyStore, Resolver, StoreError, StoreSource,
     directory::DirectoryStore,
 };
+use drawbridge_policy::cedar::CedarPolicies;
 use drawbridge_verify::{MediaType, Relaxation, Rules};
 use thiserror::Error;
 
@@ -33,6 +34,7 @@ pub fn gate_for_backend(
     let issuer = named_issuer(config, &backend.issuer)?;
     context::check_names(&backend.context)
         .map_err(|mistake| AssembleError(format!("backends.{}.context: {mistake}", backend.name)))?;
+    let policies = policies(backend)?;
     let rules = Rules {
         audiences: vec![backend.audience.clone()],
         single_audience: true,
@@ -47,6 +49,7 @@ pub fn gate_for_backend(
         encryption: backend.encryption,
         resolver: Arc::new(resolver(config, &backend.issuer, issuer, Some(&backend.name), http, open)?),
         routes: backend.routes.clone(),
+        policies: Some(policies),
         context: backend.context.clone(),
         audit,
     })
@@ -149,6 +152,7 @@ impl Consumers {
             encryption: Encryption::Refused,
             resolver: Arc::clone(&self.resolver),
             routes: backend.routes.clone(),
+            policies: None,
             context: Vec::new(),
             audit,
         }
@@ -170,6 +174,17 @@ fn configured<'c>(config: &'c Config, backend: &BackendName) -> Result<&'c Backe
 
 fn named_issuer<'c>(config: &'c Config, name: &str) -> Result<&'c Issuer, AssembleError> {
     config.issuers.get(name).ok_or_else(|| AssembleError(format!("issuers.{name}: not configured")))
+}
+
+/// Parsed and ready; the configuration checked them when it was loaded.
+fn policies(backend: &Backend) -> Result<CedarPolicies, AssembleError> {
+    let files: Vec<_> = backend.policy.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
+    CedarPolicies::new(&backend.routes, backend.claims.keys().map(String::as_str), &files).map_err(
+        |mistakes| {
+            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            AssembleError(format!("backends.{}.policy: {}", backend.name, mistakes.join("; ")))
+        },
+    )
 }
 
 /// What an issuer's tokens owe whoever they are for.

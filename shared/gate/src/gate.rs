@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use drawbridge_config::Encryption;
 use drawbridge_keys::{BackendName, Resolver};
-use drawbridge_policy::{METHODS, Match, Path, Routes};
+use drawbridge_policy::{
+    METHODS, Match, Path, Routes,
+    cedar::{CedarPolicies, Facts},
+};
 use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified};
 
 use crate::{
@@ -18,6 +21,8 @@ pub struct Gate {
     pub(crate) encryption: Encryption,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) routes: Routes,
+    /// None at the edge: policies are about bridged claims, and the backend's gate decides with them.
+    pub(crate) policies: Option<CedarPolicies>,
     pub(crate) context: Vec<String>,
     pub(crate) audit: Arc<dyn AuditSink>,
 }
@@ -28,6 +33,14 @@ pub struct Grant<'g> {
     pub claims: &'g Verified<'g>,
     /// The matched route.
     pub route: &'g Match<'g, 'g>,
+}
+
+/// A request that its caller may make.
+struct Authorized<'a> {
+    route: Match<'a, 'a>,
+    /// The policies that permit it.
+    policies: Vec<String>,
+    context: Vec<(String, String)>,
 }
 
 impl Gate {
@@ -60,11 +73,12 @@ impl Gate {
         };
         let claims = match authentic.claims(now) {
             Ok(claims) => claims,
-            Err(error) => return (self.deny(event, error.into()), None),
+            Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
         match self.authorize(request, &path, &claims, &mut event) {
-            Ok((route, context)) => {
+            Ok(Authorized { route, policies, context }) => {
+                let event = AuditEvent { policies: &policies, ..event };
                 let decision = self.allow(event, &claims, &route.route.template, context);
                 let granted = matches!(decision, Decision::Allow(_));
                 (decision, granted.then(|| take(Grant { claims: &claims, route: &route })))
@@ -95,7 +109,7 @@ impl Gate {
         };
         let claims = match authentic.claims(now) {
             Ok(claims) => claims,
-            Err(error) => return (self.deny(event, error.into()), None),
+            Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
         if let Err(reason) = sender(request, &claims) {
@@ -122,13 +136,13 @@ impl Gate {
     ) -> Result<(Path<'r>, Authentic<'s>), Refusal> {
         let path = credentials::hygiene(request.target, &request.headers)?;
         let token = credentials::bearer(request.target, &request.headers)?;
-        let unverified = Unverified::parse(token, self.rules.max_token_bytes)?;
         if self.encryption == Encryption::Required {
             return Err(Reason::TokenEncryptionRequired.into());
         }
+        let unverified = Unverified::parse(token, self.rules.max_token_bytes)?;
         let admitted = self.rules.admit(unverified)?;
         let key = self.resolver.resolve(admitted.kid(), request.source_ip).await?;
-        Ok((path, admitted.verify(&key)?))
+        Ok((path, admitted.verify(&key).map_err(Refusal::late)?))
     }
 
     /// From verified claims to what the backend is told.
@@ -138,17 +152,19 @@ impl Gate {
         path: &'a Path<'a>,
         claims: &Verified<'_>,
         event: &mut AuditEvent<'a>,
-    ) -> Result<(Match<'a, 'a>, Vec<(String, String)>), Refusal> {
+    ) -> Result<Authorized<'a>, Refusal> {
         sender(request, claims)?;
         let found = self.routes.find(request.method, path)?;
         event.route = Some(&found.route.template);
         found.authorize(claims)?;
-        if found.route.policy {
-            // Nothing evaluates policies yet: what one would have to permit is denied.
-            return Err(Reason::PolicyError.into());
-        }
+        let policies = match &self.policies {
+            Some(policies) if found.route.policy => {
+                policies.authorize(&found, &Facts { claims, source_ip: request.source_ip, now: event.at })?
+            }
+            _ => Vec::new(),
+        };
         let context = context::context(claims, &self.context)?;
-        Ok((found, context))
+        Ok(Authorized { route: found, policies, context })
     }
 
     fn allow(
@@ -176,8 +192,8 @@ impl Gate {
     }
 
     fn deny(&self, event: AuditEvent<'_>, refusal: Refusal) -> Decision {
-        let Refusal { reason, detail, required_scope } = refusal;
-        let event = AuditEvent { reason, detail: detail.as_deref(), ..event };
+        let Refusal { reason, detail, required_scope, policies } = refusal;
+        let event = AuditEvent { reason, detail: detail.as_deref(), policies: &policies, ..event };
         // It stays the deny that it is, on record or not.
         let _ = self.audit.record(&event);
         denied(&event, required_scope)

@@ -4,6 +4,7 @@
 
 mod assemble;
 mod audit;
+mod checks;
 mod context;
 mod credentials;
 mod decision;
@@ -18,6 +19,7 @@ pub use assemble::{
     open_directory,
 };
 pub use audit::{AuditError, AuditEvent, AuditSink, NoAudit, OcsfLines, Subject};
+pub use checks::Check;
 pub use decision::{Allow, Decision, Deny};
 pub use forward::{ForwardAuth, problem, www_authenticate};
 pub use gate::{Gate, Grant};

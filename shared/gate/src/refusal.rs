@@ -14,6 +14,8 @@ pub(crate) struct Refusal {
     pub(crate) detail: Option<String>,
     /// The scopes that the route needs.
     pub(crate) required_scope: Option<String>,
+    /// The policies that forbade the request, or could not be evaluated.
+    pub(crate) policies: Vec<String>,
 }
 
 impl Refusal {
@@ -22,7 +24,22 @@ impl Refusal {
         if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
             detail.truncate(end);
         }
-        Self { reason, detail: Some(detail), required_scope: None }
+        Self { detail: Some(detail), ..Self::from(reason) }
+    }
+
+    /// What the key or the claims failed: told apart from the same error of the header.
+    pub(crate) fn late(error: TokenError) -> Self {
+        let detail = match error {
+            TokenError::AlgorithmNotAllowed => "the token's algorithm is not the key's",
+            TokenError::TypeNotAllowed => "the claims are those of another kind of token",
+            other => return other.into(),
+        };
+        Self { detail: Some(detail.to_owned()), ..Self::from(error) }
+    }
+
+    /// Whether a deny with this reason and detail is this one.
+    pub(crate) fn says(&self, reason: Reason, detail: Option<&str>) -> bool {
+        self.reason == reason && self.detail.as_deref() == detail
     }
 }
 
@@ -31,7 +48,7 @@ const MAX_DETAIL: usize = 300;
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: None, required_scope: None }
+        Self { reason, detail: None, required_scope: None, policies: Vec::new() }
     }
 }
 
@@ -85,8 +102,10 @@ impl From<Denied> for Refusal {
         match denied {
             Denied::UnknownRoute => Reason::RouteUnknown.into(),
             Denied::MissingScope { required } => {
-                Self { reason: Reason::ScopeMissing, detail: None, required_scope: Some(required) }
+                Self { required_scope: Some(required), ..Self::from(Reason::ScopeMissing) }
             }
+            Denied::Policy { policies } => Self { policies, ..Self::from(Reason::PolicyDenied) },
+            Denied::PolicyError { policies } => Self { policies, ..Self::from(Reason::PolicyError) },
             _ => Reason::Internal.into(),
         }
     }

@@ -61,6 +61,8 @@ fn table() -> Vec<(Reason, Case)> {
         (Reason::ScopeMissing, case().to("POST", "/customers")),
         (Reason::ScopeMissing, case().without("scope")),
         (Reason::ScopeMissing, case().claim("scope", "Customers:read customers:readonly")),
+        (Reason::PolicyDenied, case().to("GET", "/regions/EU/customers").claim("region", "US")),
+        (Reason::PolicyError, case().to("GET", "/regions/EU/customers")),
         (Reason::ContextTooLarge, case().claim("roles", vec!["sales"; 1000])),
     ]
 }
@@ -81,8 +83,6 @@ fn every_reason_is_in_the_table_or_is_of_another_part() {
         Reason::TokenDecryptionFailed,
         Reason::SenderMismatch,
         Reason::BackendUnknown,
-        Reason::PolicyDenied,
-        Reason::PolicyError,
         Reason::RateLimited,
         Reason::MintFailed,
         Reason::Internal,
@@ -113,7 +113,12 @@ fn a_deny_knows_the_caller_only_once_the_claims_held() {
         let Decision::Deny(deny) = house.decide(&case) else { continue };
         let after = matches!(
             reason,
-            Reason::SenderUnsupported | Reason::RouteUnknown | Reason::ScopeMissing | Reason::ContextTooLarge
+            Reason::SenderUnsupported
+                | Reason::RouteUnknown
+                | Reason::ScopeMissing
+                | Reason::PolicyDenied
+                | Reason::PolicyError
+                | Reason::ContextTooLarge
         );
         assert_eq!(deny.principal.as_deref(), after.then_some("alice"), "{reason}");
         assert_eq!(deny.issuer.is_some() && deny.kid.is_some(), after, "{reason}");
@@ -191,6 +196,44 @@ fn a_record_says_who_did_what_when_where_and_with_what_result() {
         lines[1]["actor"],
         json!({"user": {"name": "unauthenticated"}, "authorizations": [{"decision": "denied"}]})
     );
+}
+
+#[test]
+fn sales_staff_see_the_customers_of_their_own_region_and_the_policy_is_on_record() {
+    let table = [
+        (json!(["sales"]), Some("EU"), Reason::Allowed, &["own-region"][..]),
+        (json!(["sales"]), Some("US"), Reason::PolicyDenied, &[]),
+        (json!(["admin"]), None, Reason::Allowed, &["admins"]),
+        (json!(["sales", "admin"]), Some("EU"), Reason::Allowed, &["admins", "own-region"]),
+        (json!(["admin", "suspended"]), Some("EU"), Reason::PolicyDenied, &["no-suspended"]),
+        (json!(["sales"]), None, Reason::PolicyError, &["own-region"]),
+        (json!("admin"), Some("EU"), Reason::PolicyError, &["admins", "no-suspended", "own-region"]),
+    ];
+    for (roles, region, reason, policies) in table {
+        let house = House::new();
+        let mut case = Case::new().to("GET", "/regions/EU/customers").claim("roles", roles.clone());
+        if let Some(region) = region {
+            case = case.claim("region", region);
+        }
+        assert_eq!(house.reason(&case), reason, "{roles} {region:?}");
+        let line = &house.lines.read()[0];
+        let on_record: Vec<_> = line["actor"]["authorizations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|authorization| authorization["policy"]["uid"].as_str())
+            .collect();
+        assert_eq!(on_record, policies, "{roles} {region:?}");
+    }
+}
+
+#[test]
+fn a_route_without_policy_is_for_scopes_alone_and_a_policy_is_not_instead_of_scopes() {
+    let house = House::new();
+    assert_eq!(house.reason(&Case::new().claim("roles", "suspended")), Reason::Allowed);
+    let admin = Case::new().to("GET", "/regions/EU/customers").claim("roles", json!(["admin"]));
+    assert_eq!(house.reason(&admin), Reason::Allowed);
+    assert_eq!(house.reason(&admin.claim("scope", "files:read")), Reason::ScopeMissing);
 }
 
 #[test]
@@ -364,6 +407,9 @@ fn the_edge_accepts_consumers_and_its_gates_share_one_cache() {
     for (reason, case) in table {
         assert_eq!(case.decide(orders).reason(), reason, "{:?}", case.claims);
     }
+    // What policies decide, the backend's gate decides: they are about bridged claims.
+    let left = Case::of_consumer().to("GET", "/regions/EU/customers").without("roles");
+    assert_eq!(left.decide(orders).reason(), Reason::Allowed);
     let Decision::Allow(allow) = Case::of_consumer().decide(orders) else { panic!() };
     assert_eq!(allow.context, [], "the edge tells a backend nothing but the bridged token");
 }
@@ -377,8 +423,13 @@ fn a_gate_that_cannot_be_is_an_error_with_the_mend() {
     let refused = |text: &str, backend: &str| {
         let backend = backend.parse().unwrap();
         let open = &|_: &_| Err(drawbridge_keys::StoreError::Unsupported("not here".to_owned()));
-        let gate =
-            drawbridge_gate::gate_for_backend(&config(text), &backend, &http, open, Arc::clone(&audit));
+        let gate = drawbridge_gate::gate_for_backend(
+            &support::load(text),
+            &backend,
+            &http,
+            open,
+            Arc::clone(&audit),
+        );
         gate.err().map(|error| error.to_string()).unwrap_or_default()
     };
     assert!(refused(support::CONFIG, "nobody").contains("the configured ones are billing, orders, vault"));

@@ -13,7 +13,7 @@ fn survives(text: &str) -> bool {
     assert!(!mistakes.0.is_empty());
     let lines = text.split(['\n', '\r']).count();
     for mistake in mistakes.0 {
-        assert!(mistake.line <= lines + 1, "{mistake}");
+        assert!(mistake.line <= lines + 1 || mistake.file != "f", "{mistake}");
         assert!(!mistake.to_string().contains(['\n', '\r', '\u{1b}']), "{mistake}");
     }
     false

@@ -48,11 +48,13 @@ backends:
   orders:
     issuer: edge
     store: shelf
-    claims: { roles: /roles }
+    claims: { roles: /roles, region: /region }
+    policy: [policies/orders.cedar]
     routes:
       - { path: "/customers/{customer}", methods: [GET, DELETE], scopes: ["customers:read"] }
       - { path: "/customers", methods: [POST], scopes: ["customers:read", "customers:write"] }
       - { path: "/files/{*rest}", methods: [GET], scopes: ["files:read"] }
+      - { path: "/regions/{region}/customers", methods: [GET], scopes: ["customers:read"], policy: true }
     context: [sub, roles, txn]
   billing:
     issuer: edge
@@ -130,7 +132,7 @@ impl House {
             ("orders.sig.1", Ok(Signs::Login.jwk("orders.sig.1"))),
         ]);
         let lines = Lines::default();
-        let config = drawbridge_config::load(text, "drawbridge.yaml", Path::new("/")).expect("configuration");
+        let config = load(text);
         Self { config, shelf, login, audit: Arc::new(OcsfLines::new(lines.clone())), lines }
     }
 
@@ -369,6 +371,12 @@ impl Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The configuration; its policies are those beside the tests.
+pub fn load(text: &str) -> Config {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    drawbridge_config::load(text, "drawbridge.yaml", &folder).expect("configuration")
 }
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -19,12 +19,13 @@ pub(crate) fn check(routes: &Routes, claims: &[&str], loaded: &Loaded<'_>) -> Ve
     let actions: Vec<_> = actions(routes).collect();
     let mut mistakes = Vec::new();
     let mut set = cedar_policy::PolicySet::new();
+    let mut wrong: HashSet<&str> = HashSet::new();
     for policy in &loaded.policies {
         let unknown = names(&actions, claims, policy);
-        // Cedar would say the same of a policy with names that it does not know, and less clearly.
-        if unknown.is_empty() && set.add(policy.cedar.clone()).is_err() {
+        if set.add(policy.cedar.clone()).is_err() {
             mistakes.push(mistake(loaded, policy, policy.start, "the policy cannot be added".to_owned()));
         }
+        wrong.extend((!unknown.is_empty()).then_some(policy.id.as_str()));
         mistakes.extend(unknown.into_iter().map(|(start, message)| mistake(loaded, policy, start, message)));
     }
     let schema = schema(&actions, claims, &uses::types(&loaded.policies));
@@ -35,12 +36,18 @@ pub(crate) fn check(routes: &Routes, claims: &[&str], loaded: &Loaded<'_>) -> Ve
     };
     let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
     for error in result.validation_errors() {
-        mistakes.extend(of_error(&actions, routes, loaded, error));
+        // Of a name that cannot exist Cedar says the same, less clearly.
+        let again = matches!(error, ValidationError::UnsafeAttributeAccess(_));
+        if !(again && wrong.contains(error.policy_id().as_ref() as &str)) {
+            mistakes.extend(of_error(&actions, routes, loaded, error));
+        }
     }
-    // What Cedar warns of in a policy with errors follows from the errors.
-    let wrong: HashSet<_> = result.validation_errors().map(ValidationError::policy_id).collect();
-    for warning in result.validation_warnings().filter(|warning| !wrong.contains(warning.policy_id())) {
-        mistakes.extend(of_warning(loaded, warning));
+    // What Cedar warns of in a policy with mistakes follows from them.
+    wrong.extend(result.validation_errors().map(|error| error.policy_id().as_ref() as &str));
+    for warning in result.validation_warnings() {
+        if !wrong.contains(warning.policy_id().as_ref() as &str) {
+            mistakes.extend(of_warning(loaded, warning));
+        }
     }
     mistakes.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     mistakes.dedup();

@@ -110,6 +110,8 @@ impl PolicyMistake {
     /// A mistake at a byte of a file.
     pub(crate) fn at(file: &str, text: &str, start: usize, message: String) -> Self {
         let (line, column) = line_and_column(text, start);
+        // Cedar quotes the file, and a line of output must stay one.
+        let message = message.replace(char::is_control, " ");
         Self { file: file.to_owned(), line, column, message }
     }
 
