@@ -416,8 +416,6 @@ fn the_edge_accepts_consumers_and_its_gates_share_one_cache() {
 
 #[test]
 fn a_gate_that_cannot_be_is_an_error_with_the_mend() {
-    let config =
-        |text: &str| drawbridge_config::load(text, "drawbridge.yaml", std::path::Path::new("/")).unwrap();
     let http = drawbridge_keys::HttpClient::new(std::time::Duration::from_secs(1), false).unwrap();
     let audit: Arc<dyn AuditSink> = Arc::new(drawbridge_gate::NoAudit);
     let refused = |text: &str, backend: &str| {
