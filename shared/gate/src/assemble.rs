@@ -32,6 +32,31 @@ pub fn gate_for_backend(
 ) -> Result<Gate, AssembleError> {
     let backend = configured(config, backend)?;
     let issuer = named_issuer(config, &backend.issuer)?;
+    let source = source(config, &backend.issuer, issuer, Some(&backend.name), http, open)?;
+    guard(backend, issuer, source, audit)
+}
+
+/// As [`gate_for_backend`], with the keys of the backend's issuer from `source` and not from where the configuration has them:
+/// for tokens that were made to be tried.
+///
+/// # Errors
+/// When the backend is not configured.
+pub fn gate_over(
+    config: &Config,
+    backend: &BackendName,
+    source: Arc<dyn KeySource>,
+    audit: Arc<dyn AuditSink>,
+) -> Result<Gate, AssembleError> {
+    let backend = configured(config, backend)?;
+    guard(backend, named_issuer(config, &backend.issuer)?, source, audit)
+}
+
+fn guard(
+    backend: &Backend,
+    issuer: &Issuer,
+    source: Arc<dyn KeySource>,
+    audit: Arc<dyn AuditSink>,
+) -> Result<Gate, AssembleError> {
     context::check_names(&backend.context)
         .map_err(|mistake| AssembleError(format!("backends.{}.context: {mistake}", backend.name)))?;
     let policies = policies(backend)?;
@@ -47,7 +72,7 @@ pub fn gate_for_backend(
         backend: backend.name.clone(),
         rules,
         encryption: backend.encryption,
-        resolver: Arc::new(resolver(config, &backend.issuer, issuer, Some(&backend.name), http, open)?),
+        resolver: Arc::new(resolver(issuer, source, Some(&backend.name))),
         routes: backend.routes.clone(),
         policies: Some(policies),
         context: backend.context.clone(),
@@ -140,7 +165,8 @@ impl Consumers {
             require_jti: is_access_token(issuer),
             ..rules(issuer)
         };
-        Ok(Self { rules, resolver: Arc::new(resolver(config, name, issuer, None, http, open)?) })
+        let source = source(config, name, issuer, None, http, open)?;
+        Ok(Self { rules, resolver: Arc::new(resolver(issuer, source, None)) })
     }
 
     /// The context stays empty: the edge tells a backend nothing but the bridged token.
@@ -210,52 +236,58 @@ fn is_access_token(issuer: &Issuer) -> bool {
 }
 
 /// `backend`: whose keys the issuer signs with, where it has keys of its own for each backend.
-fn resolver(
+fn resolver(issuer: &Issuer, source: Arc<dyn KeySource>, backend: Option<&BackendName>) -> Resolver {
+    // One key at a time, each of one backend: the kids are ours, and a foreign one is refused before it is asked for.
+    let ours = match &issuer.keys {
+        Keys::Discovery => false,
+        Keys::Jwks(template) => template.contains("{backend}") && template.contains("{kid}"),
+        Keys::Store(_) => true,
+    };
+    Resolver::new(
+        source,
+        backend.filter(|_| ours).cloned(),
+        issuer.algorithms,
+        issuer.relax.contains(&Relaxation::KeysWithoutAlg),
+        issuer.thumbprints.clone(),
+        issuer.key_limits.clone(),
+    )
+}
+
+/// Where the configuration has the keys of an issuer.
+fn source(
     config: &Config,
     name: &str,
     issuer: &Issuer,
     backend: Option<&BackendName>,
     http: &HttpClient,
     open: OpenStore<'_>,
-) -> Result<Resolver, AssembleError> {
+) -> Result<Arc<dyn KeySource>, AssembleError> {
     let failed = |message: String| AssembleError(format!("issuers.{name}.keys: {message}"));
-    let relaxed = |relaxation| issuer.relax.contains(&relaxation);
     let secure = |url: &str| {
-        if url.starts_with("https:") || relaxed(Relaxation::HttpOnLoopback) {
+        if url.starts_with("https:") || issuer.relax.contains(&Relaxation::HttpOnLoopback) {
             return Ok(());
         }
         Err(failed(format!(
             "`{url}` is not `https`; write `https`, or `relax: [allow_http_on_loopback]` on one machine"
         )))
     };
-    let (source, own): (Arc<dyn KeySource>, _) = match &issuer.keys {
+    Ok(match &issuer.keys {
         Keys::Discovery => {
             secure(&issuer.issuer)?;
             let source =
                 Discovery::new(http.clone(), &issuer.issuer).map_err(|error| failed(error.to_string()))?;
-            (Arc::new(source), None)
+            Arc::new(source)
         }
         Keys::Jwks(template) => {
             secure(template)?;
             let source = JwksUrl::new(http.clone(), template, backend.map(BackendName::as_str))
                 .map_err(|error| failed(error.to_string()))?;
-            // One key at a time, each of one backend: the kids are ours, and a foreign one is refused before it is asked for.
-            let ours = template.contains("{backend}") && template.contains("{kid}");
-            (Arc::new(source), backend.filter(|_| ours))
+            Arc::new(source)
         }
         Keys::Store(store) => {
             let configured = config.stores.get(store);
             let configured = configured.ok_or_else(|| failed(format!("there is no store `{store}`")))?;
-            let store = open(configured).map_err(|error| failed(error.to_string()))?;
-            (Arc::new(StoreSource(store)), backend)
+            Arc::new(StoreSource(open(configured).map_err(|error| failed(error.to_string()))?))
         }
-    };
-    Ok(Resolver::new(
-        source,
-        own.cloned(),
-        issuer.algorithms,
-        relaxed(Relaxation::KeysWithoutAlg),
-        issuer.thumbprints.clone(),
-        issuer.key_limits.clone(),
-    ))
+    })
 }

@@ -52,14 +52,16 @@ checks! {
         Fault::Reason(Reason::TokenMalformed),
         Fault::Reason(Reason::TokenEncryptionRefused)
     ]
-    Header "header.form" "a strict JSON object within its bound, its members text" [
+    Header "header.form" "a strict JSON object within its bound" [
         Fault::Error(TokenError::Malformed("the header is longer than allowed")),
         Fault::Error(TokenError::Malformed("the header is not base64url")),
-        Fault::Error(TokenError::Malformed("the header is not a strict JSON object")),
+        Fault::Error(TokenError::Malformed("the header is not a strict JSON object"))
+    ]
+    Members "header.members" "no member that is refused on sight" [Fault::Reason(Reason::TokenHeaderRefused)]
+    Texts "header.text" "`alg`, `typ` and `kid` are text, and there is an `alg`" [
         Fault::Error(TokenError::Malformed("a header member is not a string")),
         Fault::Error(TokenError::Malformed("the header has no alg"))
     ]
-    Members "header.members" "no member that is refused on sight" [Fault::Reason(Reason::TokenHeaderRefused)]
     Algorithm "header.alg" "one of the issuer's algorithms" [Fault::Reason(Reason::TokenAlgNotAllowed)]
     Type "header.typ" "one of the issuer's types" [Fault::Reason(Reason::TokenTypeNotAllowed)]
     Kid "header.kid" "there, and within the grammar" [
@@ -198,12 +200,15 @@ impl Gate {
             Check::Client => if rules.require_client_id { "required" } else { "optional" }.to_owned(),
             Check::Scopes => joined(matched()?.scopes.iter().map(String::as_str)),
             Check::Policy => if matched()?.policy { "permitted" } else { "not asked" }.to_owned(),
-            Check::Context => format!("{} bytes of {}", context::MAX_BYTES, joined(self.context.iter().map(String::as_str))),
+            Check::Context => {
+                format!("{} bytes of {}", context::MAX_BYTES, joined(self.context.iter().map(String::as_str)))
+            }
             Check::Path
             | Check::Credentials
             | Check::Characters
             | Check::Header
             | Check::Members
+            | Check::Texts
             | Check::KeyOwner
             | Check::KeySource
             | Check::KeyKnown
@@ -256,12 +261,18 @@ mod tests {
         for check in Check::ALL {
             for fault in check.faults() {
                 let refusal = match fault {
-                    Fault::Reason(reason) => Refusal { detail: Some("any".to_owned()), ..Refusal::from(*reason) },
+                    Fault::Reason(reason) => {
+                        Refusal { detail: Some("any".to_owned()), ..Refusal::from(*reason) }
+                    }
                     Fault::Silent(reason) => Refusal::from(*reason),
                     Fault::Error(error) => Refusal::from(*error),
                     Fault::Late(error) => Refusal::late(*error),
                 };
-                assert_eq!(Check::failed(refusal.reason, refusal.detail.as_deref()), Some(*check), "{refusal:?}");
+                assert_eq!(
+                    Check::failed(refusal.reason, refusal.detail.as_deref()),
+                    Some(*check),
+                    "{refusal:?}"
+                );
             }
         }
     }

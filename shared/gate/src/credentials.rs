@@ -48,7 +48,8 @@ pub(crate) fn bearer<'a>(target: &str, headers: &Headers<'a>) -> Result<&'a str,
 }
 
 /// Headers that frameworks take a request's method from. `_` counts as `-`: CGI and its descendants do not tell them apart.
-pub(crate) const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+pub(crate) const METHOD_OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Whether the query has an `access_token` (RFC 6750 section 2.3), however its name is encoded.
 fn has_token(target: &str) -> bool {

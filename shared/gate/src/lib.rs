@@ -15,8 +15,8 @@ mod refusal;
 mod request;
 
 pub use assemble::{
-    AssembleError, OpenStore, gate_for_backend, gate_for_consumers, gates_for_consumers, open_audit,
-    open_directory,
+    AssembleError, OpenStore, gate_for_backend, gate_for_consumers, gate_over, gates_for_consumers,
+    open_audit, open_directory,
 };
 pub use audit::{AuditError, AuditEvent, AuditSink, NoAudit, OcsfLines, Subject};
 pub use checks::Check;
