@@ -194,10 +194,7 @@ impl<'e> Native<'e> {
     }
 
     fn request(mut self, kind: Kind) -> Result<Event<'e>, EventError> {
-        let headers = match kind {
-            Kind::Http10 => self.headers().flat_map(split_credentials).collect(),
-            _ => self.headers().collect(),
-        };
+        let headers = self.headers().collect();
         let query = self.query();
         let identity = self.request_context.identity.unwrap_or_default();
         Ok(Event {
@@ -230,7 +227,7 @@ impl<'e> Native<'e> {
     }
 
     fn http20(mut self) -> Result<Event<'e>, EventError> {
-        let headers = self.headers().flat_map(split_credentials).collect();
+        let headers = self.headers().collect();
         let raw_path = self.raw_path.ok_or(EventError("no rawPath"))?.0;
         let context = self.request_context;
         let stage = context.stage.ok_or(EventError("no stage"))?;
@@ -257,7 +254,8 @@ impl<'e> Native<'e> {
         })
     }
 
-    /// `multiValueHeaders` where there are any: `headers` holds only the last of repeated ones.
+    /// `multiValueHeaders` where there are any: `headers` holds only the last of repeated ones, or in HTTP APIs all of them with
+    /// commas between, which the gate takes for what it is.
     fn headers(&mut self) -> impl Iterator<Item = (Text<'e>, Text<'e>)> + use<'e> {
         let all =
             self.multi_value_headers.take().map(|headers| headers.0).filter(|headers| !headers.is_empty());
@@ -278,14 +276,6 @@ impl<'e> Native<'e> {
             query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         pairs.join("&")
     }
-}
-
-/// HTTP APIs join repeated headers with commas. No credentials of `Bearer` hold one, so that more than one value shows again.
-fn split_credentials<'e>((name, value): (Text<'e>, Text<'e>)) -> Vec<(Text<'e>, Text<'e>)> {
-    if !name.eq_ignore_ascii_case(AUTHORIZATION.0.as_ref()) || !value.contains(',') {
-        return vec![(name, value)];
-    }
-    value.split(',').map(|one| (name.clone(), Text(Cow::Owned(one.trim().to_owned())))).collect()
 }
 
 fn without_stage<'e>(path: Cow<'e, str>, stage: &str) -> Option<Cow<'e, str>> {

@@ -98,19 +98,21 @@ fn each_event_becomes_the_same_request() {
     }
 }
 
-#[test]
-fn repeated_credentials_are_seen_as_such() {
+#[tokio::test]
+async fn repeated_credentials_are_refused_however_the_event_shows_them() {
+    let fixture = Fixture::new(HttpResponse::Iam).await;
+    let bearer = format!("Bearer {}", fixture.token(json!({})).await);
     let mut rest = parsed(EVENTS[1].1);
-    rest["multiValueHeaders"]["Authorization"] = json!(["Bearer a", "Bearer b"]);
+    rest["headers"]["Authorization"] = json!(bearer);
+    rest["multiValueHeaders"]["Authorization"] = json!([bearer, bearer]);
     let mut http10 = parsed(EVENTS[2].1);
-    http10["headers"]["Authorization"] = json!("Bearer a,Bearer b");
+    http10["headers"]["Authorization"] = json!(format!("{bearer},{bearer}"));
     let mut http20 = parsed(EVENTS[3].1);
-    http20["headers"]["authorization"] = json!("Bearer a, Bearer b");
+    http20["headers"]["authorization"] = json!(format!("{bearer}, {bearer}"));
     for event in [rest, http10, http20] {
-        assert_eq!(
-            header(&Event::parse(&event.to_string()).unwrap(), "authorization"),
-            ["Bearer a", "Bearer b"]
-        );
+        let answer = fixture.answer(&event.to_string()).await.unwrap();
+        assert_eq!(answer["policyDocument"]["Statement"][0]["Effect"], "Deny", "{event}");
+        assert_eq!(answer["context"]["error"], "invalid_request", "{event}");
     }
 }
 
