@@ -122,7 +122,7 @@ fn needs_the_header(case: &Case) -> Option<&'static str> {
 fn sees_the_token_alone(case: &Case) -> Option<&'static str> {
     match case.reason {
         "request.method_override" => Some("allowed"),
-        "credentials.ambiguous" if needs_the_header(case).is_none() => Some("allowed"),
+        "credentials.ambiguous" if case.target.contains("access_token=") && needs_the_header(case).is_none() => Some("allowed"),
         _ => needs_the_header(case),
     }
 }
