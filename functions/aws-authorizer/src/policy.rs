@@ -56,7 +56,7 @@ impl Policy {
         };
         let (route, method) = route(routes, method, template)?;
         let length = path.split('/').count();
-        let pattern = Pattern::of(route, length)?;
+        let pattern = Pattern::of(route, path)?;
         let mut statements = vec![statement("Allow", vec![format!("{stage}/{method}/{pattern}")])];
         if pattern.has_wildcard() {
             let mut beyond = vec![format!("{stage}/{method}/{}", ["*"].repeat(length + 1).join("/"))];
@@ -67,7 +67,7 @@ impl Policy {
             beyond.extend(refused_in(path).map(|text| format!("{stage}*{text}*")));
             let others =
                 routes.iter().filter(|other| other.template != route.template && takes(other, method));
-            for other in others.filter_map(|other| Pattern::of(other, length)) {
+            for other in others.filter_map(|other| Pattern::of(other, path)) {
                 let taken = pattern.taken_by(&other, path.contains('%'));
                 beyond.extend(taken.iter().map(|taken| format!("{stage}/{method}/{taken}")));
             }
@@ -101,7 +101,7 @@ fn takes(route: &Route, method: &str) -> bool {
     route.methods.iter().any(|have| have == method)
 }
 
-/// A template for paths of one number of segments.
+/// A template for paths of one number of segments, which end in a slash or do not.
 struct Pattern<'t>(Vec<Segment<'t>>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,8 +112,9 @@ enum Segment<'t> {
 }
 
 impl<'t> Pattern<'t> {
-    /// None where the route takes no path of this many segments.
-    fn of(route: &'t Route, length: usize) -> Option<Self> {
+    /// The template for paths of the form of `path`; None where the route takes none of them.
+    fn of(route: &'t Route, path: &str) -> Option<Self> {
+        let length = path.split('/').count();
         let mut segments: Vec<_> = route
             .template
             .strip_prefix('/')?
@@ -124,8 +125,16 @@ impl<'t> Pattern<'t> {
                 Some(_) => Segment::Parameter,
             })
             .collect();
-        if segments.last() == Some(&Segment::Rest) && segments.len() < length {
+        if segments.last() == Some(&Segment::Rest) && segments.len() <= length {
             segments.resize(length, Segment::Rest);
+            // What is taken with the rest may end in a slash, but not be one.
+            if path.ends_with('/') {
+                segments.pop();
+                if segments.last() != Some(&Segment::Rest) {
+                    return None;
+                }
+                segments.push(Segment::Literal(""));
+            }
         }
         (segments.len() == length).then_some(Self(segments))
     }

@@ -181,6 +181,11 @@ fn a_route_below_a_rest_keeps_what_is_its_own() {
     assert!(allows(&policy, "GET", "/files/public/b"));
     assert!(!allows(&policy, "GET", "/files/private/b"));
     assert!(!allows(&policy, "GET", "/files/a"), "another number of segments is another answer");
+
+    let policy = allow(&routes, "GET", "/files/public/");
+    assert!(allows(&policy, "GET", "/files/public/"), "a rest may end in a slash");
+    assert!(!allows(&policy, "GET", "/files/public/a"));
+    assert!(!allows(&policy, "GET", "/files//"));
 }
 
 #[test]
