@@ -53,7 +53,7 @@ fn envoy(listen: SocketAddr, bridge: SocketAddr, aws: SocketAddr, azure: SocketA
                             "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
                             "transport_api_version": "V3",
                             "failure_mode_allow": false,
-                            "allowed_headers": { "patterns": [{ "prefix": "" , "ignore_case": true }] },
+                            "allowed_headers": { "patterns": [{ "safe_regex": { "regex": ".+" } }] },
                             "http_service": {
                                 "server_uri": { "uri": format!("http://{bridge}"), "cluster": "bridge", "timeout": "5s" },
                                 "path_prefix": "/ext-authz",
@@ -162,6 +162,7 @@ async fn a_certified_openid_provider_is_the_login_of_the_edge() {
         let form = "grant_type=client_credentials&client_id=partner&client_secret=partner-secret&scope=customers:read";
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let granted = send("POST", &format!("http://{login}"), "/token", &headers, form).await;
+        assert_eq!(granted.status, 200, "{}", granted.text());
         let token = granted.json()["access_token"].as_str().unwrap().to_owned();
 
         let answer = get(&format!("http://{bridge}"), "/ext-authz/orders/customers/1", Some(&token)).await;
