@@ -50,14 +50,14 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 /// Collects the mistakes of one file while it is read.
-pub(crate) struct Report {
+pub struct Report {
     file: String,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
 /// Proof that a mistake was reported: whoever has it may give up quietly.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reported(());
+pub struct Reported(());
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
@@ -65,7 +65,7 @@ impl Report {
     }
 
     /// A mistake at a place of the document.
-    pub(crate) fn at(&self, place: &Place, message: impl Into<String>) -> Reported {
+    pub fn at(&self, place: &Place, message: impl Into<String>) -> Reported {
         self.push(place.line, place.column, place.path.to_string(), message.into())
     }
 
@@ -114,7 +114,7 @@ impl Report {
 }
 
 /// What the file says, in backticks: shortened, and with what could forge or reorder a line of output made visible.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("`{}`", visible(text))
 }
 

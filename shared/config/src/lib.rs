@@ -3,6 +3,7 @@
 
 mod backend;
 mod diagnostics;
+pub mod document;
 mod issuer;
 mod load;
 mod local;

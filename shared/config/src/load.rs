@@ -79,7 +79,7 @@ pub fn load(text: &str, file: &str, folder: &Path) -> Result<Config, Mistakes> {
 }
 
 fn document(text: &str, folder: &Path, report: &Report) -> Result<Config, Reported> {
-    let root = &yaml::parse(text, report)?;
+    let root = &yaml::parse(text, "`issuers` and `backends`", report)?;
     secrets::refuse(root, report)?;
     fields(root, report, |file| {
         let issuers = file.required(
@@ -120,7 +120,8 @@ fn both<A, B>(a: Result<A, Reported>, b: Result<B, Reported>) -> Result<(A, B), 
     Ok((a?, b?))
 }
 
-fn read(file: &Path) -> io::Result<String> {
+/// The text of a document.
+pub(crate) fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     // One byte more than allowed, so that too much is seen to be too much.
     let limit = u64::try_from(yaml::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);

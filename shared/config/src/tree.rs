@@ -9,34 +9,46 @@ use crate::diagnostics::{Report, Reported, list, quote, similar, visible};
 
 /// A value and where it stands. A field stands at its name, an item at its beginning.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) place: Place,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub value: Value,
 }
 
 /// What YAML 1.2 and JSON can say.
 #[derive(Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// `null`, `~`, or nothing.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A whole number.
     Integer(i64),
+    /// Any other number.
     Float(f64),
+    /// Text.
     Text(String),
+    /// Values in order.
     List(Vec<Node>),
+    /// Values by name.
     Map(BTreeMap<String, Node>),
 }
 
 /// Line and column, from 1, and the path from the root.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) path: Path,
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// The names on the way from the root.
+    pub path: Path,
 }
 
 /// `backends.orders.routes[1]`, shared with the nodes above and written out only for a mistake.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Path(Option<Rc<(Path, Step)>>);
+pub struct Path(Option<Rc<(Path, Step)>>);
 
 #[derive(Debug)]
 enum Step {
@@ -45,7 +57,7 @@ enum Step {
 }
 
 /// The fields of a mapping, as they are asked for.
-pub(crate) struct Fields<'n> {
+pub struct Fields<'n> {
     node: &'n Node,
     entries: &'n BTreeMap<String, Node>,
     known: Vec<&'static str>,
@@ -53,7 +65,7 @@ pub(crate) struct Fields<'n> {
 }
 
 /// Reads a mapping of fixed fields. Fields that `read` did not ask for are mistakes.
-pub(crate) fn fields<T>(
+pub fn fields<T>(
     node: &Node,
     report: &Report,
     read: impl FnOnce(&mut Fields<'_>) -> Result<T, Reported>,
@@ -71,7 +83,7 @@ pub(crate) fn fields<T>(
 
 impl<'n> Fields<'n> {
     /// A field that may be left out.
-    pub(crate) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Node, &Report) -> Result<T, Reported>,
@@ -81,7 +93,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A field that has a default.
-    pub(crate) fn or<T>(
+    pub fn or<T>(
         &mut self,
         name: &'static str,
         default: T,
@@ -91,7 +103,7 @@ impl<'n> Fields<'n> {
     }
 
     /// A field that must be there; `hint` says what to write.
-    pub(crate) fn required<T>(
+    pub fn required<T>(
         &mut self,
         name: &'static str,
         hint: &str,
@@ -101,17 +113,17 @@ impl<'n> Fields<'n> {
     }
 
     /// Whether the field was written, well or badly.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
     }
 
     /// A mistake of the mapping as a whole.
-    pub(crate) fn mistake(&self, message: impl Into<String>) -> Reported {
+    pub fn mistake(&self, message: impl Into<String>) -> Reported {
         self.report.at(&self.node.place, message)
     }
 
     /// The place of a field, or of the mapping where the field was left out.
-    pub(crate) fn place_of(&self, name: &str) -> &'n Place {
+    pub fn place_of(&self, name: &str) -> &'n Place {
         &self.entries.get(name).unwrap_or(self.node).place
     }
 }
@@ -130,7 +142,7 @@ pub(crate) fn named<K: Ord, T>(
 }
 
 /// Reads a list, all of it even where one item is wrong.
-pub(crate) fn items<T>(
+pub fn items<T>(
     read: impl Fn(&Node, &Report) -> Result<T, Reported>,
 ) -> impl Fn(&Node, &Report) -> Result<Vec<T>, Reported> {
     move |node, report| {
@@ -178,7 +190,7 @@ pub(crate) fn some<T>(
 }
 
 /// Reads one of a few words.
-pub(crate) fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node, &Report) -> Result<T, Reported> {
+pub fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node, &Report) -> Result<T, Reported> {
     move |node, report| {
         let known = || words.iter().map(|(word, _)| *word);
         let Value::Text(text) = &node.value else {
@@ -195,7 +207,7 @@ pub(crate) fn word<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node, &Repo
 }
 
 /// `true` or `false`.
-pub(crate) fn boolean(node: &Node, report: &Report) -> Result<bool, Reported> {
+pub fn boolean(node: &Node, report: &Report) -> Result<bool, Reported> {
     match node.value {
         Value::Bool(value) => Ok(value),
         _ => Err(node.expected("`true` or `false`", report)),
@@ -227,7 +239,7 @@ fn unknown_field(name: &str, known: &[&'static str]) -> String {
 
 impl Node {
     /// Reports that the node is of another kind than the one that belongs here.
-    pub(crate) fn expected(&self, what: &str, report: &Report) -> Reported {
+    pub fn expected(&self, what: &str, report: &Report) -> Reported {
         let found = match &self.value {
             Value::Null => return report.at(&self.place, format!("is empty; write {what} or leave it out")),
             Value::Bool(value) => format!("`{value}`, which is a boolean"),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Text of 1 to 1024 bytes, without control characters and white space around it.
-pub(crate) fn text(node: &Node, report: &Report) -> Result<String, Reported> {
+pub fn text(node: &Node, report: &Report) -> Result<String, Reported> {
     let text = match &node.value {
         Value::Text(text) => text,
         value @ (Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => {

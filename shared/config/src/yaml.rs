@@ -18,19 +18,22 @@ use crate::{
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
 /// Parses the one document of `text`. Duplicate names, anchors and tags do not end the parse; what else is wrong does.
-pub(crate) fn parse(text: &str, report: &Report) -> Result<Node, Reported> {
+///
+/// `least` says what to write into a document that is empty.
+pub(crate) fn parse(text: &str, least: &str, report: &Report) -> Result<Node, Reported> {
     if text.len() > MAX_BYTES {
         return Err(report
             .whole(format!("is longer than {MAX_BYTES} bytes; a configuration of this size is a mistake")));
     }
     let text = &*one_escape(text.strip_prefix('\u{feff}').unwrap_or(text));
-    let mut reader = Reader { parser: Parser::new_from_str(text), text, nodes: 0, report };
+    let mut reader = Reader { parser: Parser::new_from_str(text), text, least, nodes: 0, report };
     reader.document()
 }
 
 struct Reader<'t, 'r> {
     parser: Parser<'t, StrInput<'t>>,
     text: &'t str,
+    least: &'r str,
     nodes: usize,
     report: &'r Report,
 }
@@ -40,7 +43,7 @@ impl<'t> Reader<'t, '_> {
         let (event, span) = loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(_), _) => {}
-                (Event::StreamEnd, _) => return Err(self.report.whole(EMPTY)),
+                (Event::StreamEnd, _) => return Err(self.empty()),
                 found => break found,
             }
         };
@@ -58,7 +61,7 @@ impl<'t> Reader<'t, '_> {
             }
         }
         match root.value {
-            Value::Null => Err(self.report.whole(EMPTY)),
+            Value::Null => Err(self.empty()),
             _ => Ok(root),
         }
     }
@@ -102,6 +105,10 @@ impl<'t> Reader<'t, '_> {
             _ => return Err(self.report.at(&place, "is not YAML that can be read here")),
         };
         Ok(Node { place, value })
+    }
+
+    fn empty(&self) -> Reported {
+        self.report.whole(format!("is empty; write at least {}", self.least))
     }
 
     fn sequence(&mut self, place: &Place, depth: usize) -> Result<Value, Reported> {
@@ -250,6 +257,5 @@ fn surrogates(escape: &str) -> Option<(char, &str)> {
 }
 
 const ALIAS: &str = "is an alias (`*`); write the value out, and quote text that begins with `*`";
-const EMPTY: &str = "is empty; write at least `issuers` and `backends`";
 const MAX_NODES: usize = 50_000;
 const MAX_DEPTH: usize = 16;

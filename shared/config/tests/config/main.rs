@@ -9,6 +9,7 @@
 )]
 
 mod any_text;
+mod document;
 mod mistakes;
 mod sample;
 mod schema;
