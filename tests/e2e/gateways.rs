@@ -64,7 +64,8 @@ async fn through(local: Value, store: &str, gateway: &str, status: fn(&str) -> u
     let mut wrong = Vec::new();
     for case in corpus(&forge, now()) {
         let reason = blind(&case).unwrap_or(case.reason);
-        let headers: Vec<_> = case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let headers: Vec<_> =
+            case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let answer = send(&case.method, &base, &case.target, &headers, "").await;
         if answer.status.as_u16() != status(reason) {
             wrong.push(format!("{}: {} instead of {} ({reason})", case.name, answer.status, status(reason)));
@@ -82,7 +83,11 @@ async fn through(local: Value, store: &str, gateway: &str, status: fn(&str) -> u
         }
         if answer.status == 200 {
             let told = answer.json();
-            assert!(!answer.text().contains("root\"") || case.name.contains("injection"), "{}: {told}", case.name);
+            assert!(
+                !answer.text().contains("root\"") || case.name.contains("injection"),
+                "{}: {told}",
+                case.name
+            );
         }
     }
     assert!(wrong.is_empty(), "{} of the corpus went wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -102,7 +107,10 @@ fn aws_status(reason: &str) -> u16 {
 fn forward_status(reason: &str) -> u16 {
     match reason {
         "allowed" => 200,
-        "request.malformed" | "request.method_override" | "request.path_refused" | "credentials.ambiguous" => 400,
+        "request.malformed"
+        | "request.method_override"
+        | "request.path_refused"
+        | "credentials.ambiguous" => 400,
         "route.unknown" | "scope.missing" | "policy.denied" | "context.too_large" => 403,
         "key.unavailable" | "internal" => 503,
         _ => 401,
@@ -122,19 +130,25 @@ fn needs_the_header(case: &Case) -> Option<&'static str> {
 fn sees_the_token_alone(case: &Case) -> Option<&'static str> {
     match case.reason {
         "request.method_override" => Some("allowed"),
-        "credentials.ambiguous" if case.target.contains("access_token=") && needs_the_header(case).is_none() => Some("allowed"),
+        "credentials.ambiguous"
+            if case.target.contains("access_token=") && needs_the_header(case).is_none() =>
+        {
+            Some("allowed")
+        }
         _ => needs_the_header(case),
     }
 }
 
 #[tokio::test]
 async fn the_corpus_through_a_rest_token_authorizer() {
-    through(json!({ "aws": { "authorizer": "rest-token" } }), "aws", "aws", aws_status, sees_the_token_alone).await;
+    through(json!({ "aws": { "authorizer": "rest-token" } }), "aws", "aws", aws_status, sees_the_token_alone)
+        .await;
 }
 
 #[tokio::test]
 async fn the_corpus_through_a_rest_request_authorizer() {
-    through(json!({ "aws": { "authorizer": "rest-request" } }), "aws", "aws", aws_status, needs_the_header).await;
+    through(json!({ "aws": { "authorizer": "rest-request" } }), "aws", "aws", aws_status, needs_the_header)
+        .await;
 }
 
 #[tokio::test]
@@ -144,17 +158,26 @@ async fn the_corpus_through_an_http_api_1_0_authorizer() {
 
 #[tokio::test]
 async fn the_corpus_through_an_http_api_2_0_authorizer_that_answers_policies() {
-    through(json!({ "aws": { "authorizer": "http-2.0-iam" } }), "aws", "aws", aws_status, needs_the_header).await;
+    through(json!({ "aws": { "authorizer": "http-2.0-iam" } }), "aws", "aws", aws_status, needs_the_header)
+        .await;
 }
 
 #[tokio::test]
 async fn the_corpus_through_an_http_api_2_0_authorizer_that_answers_simply() {
-    through(json!({ "aws": { "authorizer": "http-2.0-simple" } }), "aws", "aws", aws_status, needs_the_header).await;
+    through(
+        json!({ "aws": { "authorizer": "http-2.0-simple" } }),
+        "aws",
+        "aws",
+        aws_status,
+        needs_the_header,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn the_corpus_through_an_azure_handler_in_forward_mode() {
-    through(json!({ "azure": { "mode": "forward" } }), "azure", "azure", forward_status, sees_everything).await;
+    through(json!({ "azure": { "mode": "forward" } }), "azure", "azure", forward_status, sees_everything)
+        .await;
 }
 
 #[tokio::test]
@@ -164,7 +187,8 @@ async fn the_corpus_through_an_azure_handler_in_proxy_mode() {
 
 #[tokio::test]
 async fn the_corpus_through_an_azure_handler_in_invoke_mode() {
-    through(json!({ "azure": { "mode": "invoke" } }), "azure", "azure", forward_status, sees_everything).await;
+    through(json!({ "azure": { "mode": "invoke" } }), "azure", "azure", forward_status, sees_everything)
+        .await;
 }
 
 #[tokio::test]
@@ -207,13 +231,21 @@ async fn the_corpus_through_decide() {
     writer.join().unwrap();
     assert_eq!(output.status.code(), Some(2), "some were denied");
 
-    let answers: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), cases.len());
     for (id, (case, answer)) in cases.iter().zip(&answers).enumerate() {
         assert_eq!(answer["id"], id, "in order");
         assert_eq!(answer["reason"], case.reason, "{}: {answer}", case.name);
         assert_eq!(answer["status"], forward_status(case.reason), "{}", case.name);
-        assert_eq!(answer["decision"], if case.reason == "allowed" { "allow" } else { "deny" }, "{}", case.name);
+        assert_eq!(
+            answer["decision"],
+            if case.reason == "allowed" { "allow" } else { "deny" },
+            "{}",
+            case.name
+        );
     }
 }

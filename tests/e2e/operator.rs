@@ -20,8 +20,12 @@ async fn ctrl_c_stops_everything_that_up_started() {
     let chain = Chain::start().await;
     let addresses: Vec<String> =
         ["edge", "aws", "keys", "azure", "idp", "bridge"].map(|name| chain.address(name).to_owned()).into();
-    let backends: Vec<String> =
-        chain.ready()["backends"].as_object().unwrap().values().map(|at| at.as_str().unwrap().to_owned()).collect();
+    let backends: Vec<String> = chain.ready()["backends"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|at| at.as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(get(chain.address("idp"), "/.well-known/openid-configuration", None).await.status, 200);
 
     let status = chain.interrupt().await;

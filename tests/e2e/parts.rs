@@ -169,22 +169,40 @@ async fn a_certified_openid_provider_is_the_login_of_the_edge() {
         assert_eq!(answer.status, 200, "{algorithm}: {}", answer.text());
         assert!(answer.header("authorization").is_some_and(|value| value.starts_with("Bearer ey")));
         let broken = format!("{}AAAA", token.get(..token.len() - 4).unwrap());
-        assert_eq!(get(&format!("http://{bridge}"), "/ext-authz/orders/customers/1", Some(&broken)).await.status, 401);
+        assert_eq!(
+            get(&format!("http://{bridge}"), "/ext-authz/orders/customers/1", Some(&broken)).await.status,
+            401
+        );
     }
 }
 
 fn keys(store: &Path, arguments: &[&str]) {
-    let status =
-        Command::new(drawbridge()).arg("keys").args(arguments).arg("--directory").arg(store).stdout(Stdio::null()).status().unwrap();
+    let status = Command::new(drawbridge())
+        .arg("keys")
+        .args(arguments)
+        .arg("--directory")
+        .arg(store)
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
 /// A function's own binary under the official emulator.
-async fn under_the_emulator(rie: &Path, function: &Path, environment: &[(&str, String)]) -> (Process, String) {
+async fn under_the_emulator(
+    rie: &Path,
+    function: &Path,
+    environment: &[(&str, String)],
+) -> (Process, String) {
     let (invoke, runtime) = (free_address(), free_address());
     let process = Process::start(
         Command::new(rie)
-            .args(["--runtime-interface-emulator-address", &invoke.to_string(), "--runtime-api-address", &runtime.to_string()])
+            .args([
+                "--runtime-interface-emulator-address",
+                &invoke.to_string(),
+                "--runtime-api-address",
+                &runtime.to_string(),
+            ])
             .arg(function)
             .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())

@@ -73,7 +73,13 @@ async fn every_kind_of_no_is_a_clear_answer_and_on_record() {
         challenge: Option<&'a str>,
     }
     let table = [
-        No { token: None, target: "/orders/customers/1", status: 401, reason: "credentials.missing", challenge: Some("Bearer") },
+        No {
+            token: None,
+            target: "/orders/customers/1",
+            status: 401,
+            reason: "credentials.missing",
+            challenge: Some("Bearer"),
+        },
         No {
             token: Some(&elsewhere),
             target: "/orders/customers/1",
@@ -88,9 +94,27 @@ async fn every_kind_of_no_is_a_clear_answer_and_on_record() {
             reason: "scope.missing",
             challenge: Some("insufficient_scope"),
         },
-        No { token: Some(&reader), target: "/orders/nothing/here", status: 403, reason: "route.unknown", challenge: None },
-        No { token: Some(&reader), target: "/nobody/customers/1", status: 403, reason: "backend.unknown", challenge: None },
-        No { token: Some(&reader), target: "/orders/customers/..%2f1", status: 400, reason: "request.path_refused", challenge: None },
+        No {
+            token: Some(&reader),
+            target: "/orders/nothing/here",
+            status: 403,
+            reason: "route.unknown",
+            challenge: None,
+        },
+        No {
+            token: Some(&reader),
+            target: "/nobody/customers/1",
+            status: 403,
+            reason: "backend.unknown",
+            challenge: None,
+        },
+        No {
+            token: Some(&reader),
+            target: "/orders/customers/..%2f1",
+            status: 400,
+            reason: "request.path_refused",
+            challenge: None,
+        },
     ];
     for no in table {
         let answer = chain.through_edge(no.target, no.token).await;
@@ -99,7 +123,11 @@ async fn every_kind_of_no_is_a_clear_answer_and_on_record() {
         assert_eq!(answer.json()["status"], no.status);
         match no.challenge {
             Some(challenge) => {
-                assert!(answer.header("www-authenticate").is_some_and(|have| have.contains(challenge)), "{}", no.reason);
+                assert!(
+                    answer.header("www-authenticate").is_some_and(|have| have.contains(challenge)),
+                    "{}",
+                    no.reason
+                );
             }
             None => assert!(
                 answer.header("www-authenticate").is_none_or(|have| have.contains("invalid_request")),
@@ -180,7 +208,8 @@ async fn the_key_endpoint_answers_one_kid_and_the_same_404_to_everything_else() 
     let kid = |token: &str| {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let header: Value =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap();
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap())
+                .unwrap();
         header["kid"].as_str().unwrap().to_owned()
     };
     let orders = kid(&bridged(&chain, "/orders/customers/1", &token).await);

@@ -22,7 +22,18 @@ pub fn build(package: &str, name: &str) -> PathBuf {
         Some(profile) => profile,
     };
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--offline", "--locked", "--profile", profile, "--package", package, "--bin", name])
+        .args([
+            "build",
+            "--quiet",
+            "--offline",
+            "--locked",
+            "--profile",
+            profile,
+            "--package",
+            package,
+            "--bin",
+            name,
+        ])
         .current_dir(workspace())
         .status()
         .unwrap();

@@ -64,7 +64,8 @@ impl Chain {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let ready = timeout(Duration::from_secs(60), async {
             loop {
-                let line = lines.next_line().await.unwrap().expect("`drawbridge up` ended before it was ready");
+                let line =
+                    lines.next_line().await.unwrap().expect("`drawbridge up` ended before it was ready");
                 if let Ok(event) = serde_json::from_str::<Value>(&line)
                     && event["event"] == "ready"
                 {
@@ -112,7 +113,9 @@ impl Chain {
 
     /// The configuration that the chain wrote for its parts.
     pub fn effective_config(&self) -> PathBuf {
-        PathBuf::from(self.ready["config"].as_str().unwrap_or_else(|| panic!("no `config` in {}", self.ready)))
+        PathBuf::from(
+            self.ready["config"].as_str().unwrap_or_else(|| panic!("no `config` in {}", self.ready)),
+        )
     }
 
     /// The folder of the test.
@@ -122,7 +125,10 @@ impl Chain {
 
     /// A consumer's token from the chain's identity provider.
     pub async fn token(&self, client: &str, scope: &str) -> String {
-        let form = format!("grant_type=client_credentials&client_id={client}&client_secret={client}&scope={}", scope.replace(' ', "+"));
+        let form = format!(
+            "grant_type=client_credentials&client_id={client}&client_secret={client}&scope={}",
+            scope.replace(' ', "+")
+        );
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let answer = send("POST", self.address("idp"), "/token", &headers, &form).await;
         assert_eq!(answer.status, 200, "{}", answer.text());

@@ -94,7 +94,14 @@ struct Corpus<'f> {
 }
 
 impl Corpus<'_> {
-    fn add(&mut self, name: impl Into<String>, method: &str, target: &str, headers: &[(&str, &str)], reason: &'static str) {
+    fn add(
+        &mut self,
+        name: impl Into<String>,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        reason: &'static str,
+    ) {
         self.cases.push(Case {
             name: name.into(),
             method: method.to_owned(),
@@ -119,7 +126,13 @@ impl Corpus<'_> {
     }
 
     /// Header and payload as text, for what `Value` cannot say.
-    fn raw(&mut self, name: impl Into<String>, header: Option<String>, payload: Option<String>, reason: &'static str) {
+    fn raw(
+        &mut self,
+        name: impl Into<String>,
+        header: Option<String>,
+        payload: Option<String>,
+        reason: &'static str,
+    ) {
         let header = header.unwrap_or_else(|| self::header(self.forge).to_string());
         let payload = payload.unwrap_or_else(|| claims(self.forge, self.now).to_string());
         let token = token_of(self.forge, &header, &payload);
@@ -133,10 +146,28 @@ impl Corpus<'_> {
     fn valid(&mut self) {
         let good = self.good();
         for scheme in ["Bearer", "bearer", "BEARER"] {
-            self.add(format!("scheme {scheme}"), "GET", TARGET, &[("authorization", &format!("{scheme} {good}"))], "allowed");
+            self.add(
+                format!("scheme {scheme}"),
+                "GET",
+                TARGET,
+                &[("authorization", &format!("{scheme} {good}"))],
+                "allowed",
+            );
         }
-        for target in ["/customers/42", "/customers/a-b_c~d", "/customers/42?page=2&page=3", "/customers/caf%C3%A9", "/customers/a%20b"] {
-            self.add(format!("path {target}"), "GET", target, &[("authorization", &format!("Bearer {good}"))], "allowed");
+        for target in [
+            "/customers/42",
+            "/customers/a-b_c~d",
+            "/customers/42?page=2&page=3",
+            "/customers/caf%C3%A9",
+            "/customers/a%20b",
+        ] {
+            self.add(
+                format!("path {target}"),
+                "GET",
+                target,
+                &[("authorization", &format!("Bearer {good}"))],
+                "allowed",
+            );
         }
         for (name, changes) in [
             ("audience as an array of one", json!({ "aud": ["orders"] })),
@@ -170,7 +201,13 @@ impl Corpus<'_> {
             ("x-drawbridge-roles", "[\"admin\"]"),
         ] {
             let bearer = format!("Bearer {good}");
-            self.add(format!("with {name}"), "GET", TARGET, &[("authorization", &bearer), (name, value)], "allowed");
+            self.add(
+                format!("with {name}"),
+                "GET",
+                TARGET,
+                &[("authorization", &bearer), (name, value)],
+                "allowed",
+            );
         }
     }
 
@@ -179,10 +216,27 @@ impl Corpus<'_> {
         let bearer = format!("Bearer {good}");
         self.add("no credentials", "GET", TARGET, &[], "credentials.missing");
         self.add("no credentials on an unknown route", "GET", "/nothing", &[], "credentials.missing");
-        for (name, value) in [("Basic", "Basic YTpi"), ("DPoP", "DPoP x"), ("Negotiate", "Negotiate x"), ("a bare token", good.as_str())] {
-            self.add(format!("scheme {name}"), "GET", TARGET, &[("authorization", value)], "credentials.scheme");
+        for (name, value) in [
+            ("Basic", "Basic YTpi"),
+            ("DPoP", "DPoP x"),
+            ("Negotiate", "Negotiate x"),
+            ("a bare token", good.as_str()),
+        ] {
+            self.add(
+                format!("scheme {name}"),
+                "GET",
+                TARGET,
+                &[("authorization", value)],
+                "credentials.scheme",
+            );
         }
-        self.add("the token in the query", "GET", &format!("{TARGET}?access_token={good}"), &[], "credentials.ambiguous");
+        self.add(
+            "the token in the query",
+            "GET",
+            &format!("{TARGET}?access_token={good}"),
+            &[],
+            "credentials.ambiguous",
+        );
         self.add(
             "the token in header and query",
             "GET",
@@ -217,7 +271,8 @@ impl Corpus<'_> {
         // Segments may be empty; what nobody signed does not verify.
         self.bearer("an empty payload", &format!("{header}..{signature}"), "token.signature_invalid");
         self.bearer("an empty signature", &format!("{header}.{payload}."), "token.signature_invalid");
-        let json = format!("{{\"protected\":\"{header}\",\"payload\":\"{payload}\",\"signature\":\"{signature}\"}}");
+        let json =
+            format!("{{\"protected\":\"{header}\",\"payload\":\"{payload}\",\"signature\":\"{signature}\"}}");
         self.bearer("JSON serialisation", &json, "credentials.ambiguous");
         for (name, text) in [
             ("no object", "[]"),
@@ -233,9 +288,18 @@ impl Corpus<'_> {
             ("alg an array", "{\"alg\":[\"ES256\"],\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\"}"),
             ("typ a number", "{\"alg\":\"ES256\",\"typ\":1,\"kid\":\"orders.sig.1\"}"),
             ("kid a number", "{\"alg\":\"ES256\",\"typ\":\"bridged+jwt\",\"kid\":7}"),
-            ("duplicate alg", "{\"alg\":\"ES256\",\"alg\":\"ES256\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\"}"),
-            ("duplicate kid", "{\"alg\":\"ES256\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\",\"kid\":\"orders.sig.1\"}"),
-            ("duplicate by escape", "{\"alg\":\"ES256\",\"\\u0061lg\":\"none\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\"}"),
+            (
+                "duplicate alg",
+                "{\"alg\":\"ES256\",\"alg\":\"ES256\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\"}",
+            ),
+            (
+                "duplicate kid",
+                "{\"alg\":\"ES256\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\",\"kid\":\"orders.sig.1\"}",
+            ),
+            (
+                "duplicate by escape",
+                "{\"alg\":\"ES256\",\"\\u0061lg\":\"none\",\"typ\":\"bridged+jwt\",\"kid\":\"orders.sig.1\"}",
+            ),
             ("deep nesting", "{\"alg\":\"ES256\",\"x\":[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]}"),
         ] {
             self.raw(format!("header is {name}"), Some(text.to_owned()), None, "token.malformed");
@@ -245,20 +309,43 @@ impl Corpus<'_> {
         let filler = "x".repeat(3000);
         self.raw(
             "a header over its limit",
-            Some(json!({ "alg": "ES256", "typ": "bridged+jwt", "kid": "orders.sig.1", "x": filler }).to_string()),
+            Some(
+                json!({ "alg": "ES256", "typ": "bridged+jwt", "kid": "orders.sig.1", "x": filler })
+                    .to_string(),
+            ),
             None,
             "token.malformed",
         );
     }
 
     fn header_rules(&mut self) {
-        for alg in ["none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS1", "ES256K", "es256", "Es256", "ES256 ", "dir"] {
+        for alg in [
+            "none", "None", "nOnE", "NONE", "", "HS256", "HS384", "HS512", "RS1", "ES256K", "es256", "Es256",
+            "ES256 ", "dir",
+        ] {
             self.with_header(format!("alg `{alg}`"), &json!({ "alg": alg }), "token.alg_not_allowed");
         }
-        for alg in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "EdDSA", "Ed25519"] {
-            self.with_header(format!("alg {alg}, which the issuer may not use"), &json!({ "alg": alg }), "token.alg_not_allowed");
+        for alg in
+            ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "EdDSA", "Ed25519"]
+        {
+            self.with_header(
+                format!("alg {alg}, which the issuer may not use"),
+                &json!({ "alg": alg }),
+                "token.alg_not_allowed",
+            );
         }
-        for typ in ["JWT", "jwt", "at+jwt", "application/at+jwt", "dpop+jwt", "logout+jwt", "id+jwt", "bridged", "", "text/bridged+jwt"] {
+        for typ in [
+            "JWT",
+            "jwt",
+            "at+jwt",
+            "application/at+jwt",
+            "dpop+jwt",
+            "logout+jwt",
+            "id+jwt",
+            "bridged",
+            "",
+            "text/bridged+jwt",
+        ] {
             self.with_header(format!("typ `{typ}`"), &json!({ "typ": typ }), "token.type_not_allowed");
         }
         self.with_header("no typ", &json!({ "typ": null }), "token.type_not_allowed");
@@ -282,8 +369,24 @@ impl Corpus<'_> {
         let own = self.forge.kid();
         self.with_header("no kid", &json!({ "kid": null }), "token.kid_missing");
         for kid in [
-            "", "../../dev/null", "/etc/passwd", "a b", "orders.sig.1'--", "' UNION SELECT 1", "a\r\nb", "a\u{0}b", "ü", "%2e%2e",
-            "orders.sig.1\\", "orders/sig/1", "orders.sig.{kid}", "http://127.0.0.1:9/", "orders.sig.1?x=1", "orders.sig.1#x", "*", "$(id)",
+            "",
+            "../../dev/null",
+            "/etc/passwd",
+            "a b",
+            "orders.sig.1'--",
+            "' UNION SELECT 1",
+            "a\r\nb",
+            "a\u{0}b",
+            "ü",
+            "%2e%2e",
+            "orders.sig.1\\",
+            "orders/sig/1",
+            "orders.sig.{kid}",
+            "http://127.0.0.1:9/",
+            "orders.sig.1?x=1",
+            "orders.sig.1#x",
+            "*",
+            "$(id)",
         ] {
             self.with_header(format!("kid {kid:?}"), &json!({ "kid": kid }), "token.kid_malformed");
         }
@@ -307,7 +410,11 @@ impl Corpus<'_> {
             self.with_header(format!("foreign kid {kid}"), &json!({ "kid": kid }), "key.foreign");
         }
         for version in ["1", "00000000-0000-0000-0000-000000000000"] {
-            self.with_header(format!("unknown version {version}"), &json!({ "kid": format!("orders.sig.{version}") }), "key.unknown");
+            self.with_header(
+                format!("unknown version {version}"),
+                &json!({ "kid": format!("orders.sig.{version}") }),
+                "key.unknown",
+            );
         }
     }
 
@@ -317,8 +424,8 @@ impl Corpus<'_> {
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         // The order of P-256 (SEC 2, section 2.4.2).
         let order: [u8; 32] = [
-            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e,
-            0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+            0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
         ];
         let zero = [0u8; 32];
         let (r, s) = signature.split_at(32);
@@ -342,12 +449,20 @@ impl Corpus<'_> {
             forged.push((format!("bit {bit} flipped"), flipped));
         }
         for (name, signature) in forged {
-            self.bearer(format!("signature: {name}"), &format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)), "token.signature_invalid");
+            self.bearer(
+                format!("signature: {name}"),
+                &format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)),
+                "token.signature_invalid",
+            );
         }
         let other = token(self.forge, self.now, &json!({}), &json!({ "sub": "mallory" }));
         let payload = other.split('.').nth(1).unwrap();
         let (head, tail) = (good.split('.').next().unwrap(), good.rsplit('.').next().unwrap());
-        self.bearer("another token's payload", &format!("{head}.{payload}.{tail}"), "token.signature_invalid");
+        self.bearer(
+            "another token's payload",
+            &format!("{head}.{payload}.{tail}"),
+            "token.signature_invalid",
+        );
     }
 
     fn claim_rules(&mut self) {
@@ -362,8 +477,16 @@ impl Corpus<'_> {
             ("a lifetime over the limit", json!({ "exp": now + 301 }), "token.lifetime_too_long"),
             ("a lifetime of a year", json!({ "exp": now + 31_536_000 }), "token.lifetime_too_long"),
             ("another issuer", json!({ "iss": "https://login.example.com" }), "token.issuer_mismatch"),
-            ("an issuer with a slash more", json!({ "iss": format!("{}/", self.forge.issuer()) }), "token.issuer_mismatch"),
-            ("an issuer in capitals", json!({ "iss": self.forge.issuer().to_uppercase() }), "token.issuer_mismatch"),
+            (
+                "an issuer with a slash more",
+                json!({ "iss": format!("{}/", self.forge.issuer()) }),
+                "token.issuer_mismatch",
+            ),
+            (
+                "an issuer in capitals",
+                json!({ "iss": self.forge.issuer().to_uppercase() }),
+                "token.issuer_mismatch",
+            ),
             ("an empty issuer", json!({ "iss": "" }), "token.claims_malformed"),
             ("another audience", json!({ "aud": "billing" }), "token.audience_mismatch"),
             ("an audience in capitals", json!({ "aud": "Orders" }), "token.audience_mismatch"),
@@ -379,7 +502,11 @@ impl Corpus<'_> {
             ("no jti", json!({ "jti": null }), "token.claim_missing"),
             ("an unknown confirmation", json!({ "cnf": { "kid": "x" } }), "sender.unsupported"),
             ("an empty confirmation", json!({ "cnf": {} }), "sender.unsupported"),
-            ("a DPoP key", json!({ "cnf": { "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } }), "sender.unsupported"),
+            (
+                "a DPoP key",
+                json!({ "cnf": { "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } }),
+                "sender.unsupported",
+            ),
             ("no scope", json!({ "scope": null }), "scope.missing"),
             ("an empty scope", json!({ "scope": "" }), "scope.missing"),
             ("another scope", json!({ "scope": "customers:write" }), "scope.missing"),
@@ -396,13 +523,21 @@ impl Corpus<'_> {
         let odd = [json!("1"), json!(true), json!([1]), json!({ "a": 1 })];
         for claim in ["exp", "iat", "nbf"] {
             for value in &odd {
-                self.with_claims(format!("{claim} is {value}"), &json!({ claim: value }), "token.claims_malformed");
+                self.with_claims(
+                    format!("{claim} is {value}"),
+                    &json!({ claim: value }),
+                    "token.claims_malformed",
+                );
             }
         }
         let odd = [json!(1), json!(true), json!({ "a": 1 }), json!([{}])];
         for claim in ["iss", "sub", "jti", "aud", "scope", "client_id", "azp"] {
             for value in &odd {
-                self.with_claims(format!("{claim} is {value}"), &json!({ claim: value }), "token.claims_malformed");
+                self.with_claims(
+                    format!("{claim} is {value}"),
+                    &json!({ claim: value }),
+                    "token.claims_malformed",
+                );
             }
         }
         for value in [json!("x"), json!(1), json!([])] {
@@ -412,14 +547,31 @@ impl Corpus<'_> {
         let text = claims(self.forge, self.now).to_string();
         let with = |more: &str| Some(format!("{},{more}}}", text.strip_suffix('}').unwrap()));
         for more in [
-            "\"exp\":99999999999", "\"aud\":\"billing\"", "\"sub\":\"root\"", "\"\\u0073ub\":\"root\"", "\"a\":{\"b\":1,\"b\":2}",
-            "\"a\":1e400", "\"a\":-1e999", "\"a\":NaN", "\"a\":01", "\"a\":[1,]", "\"a\":\"\\ud800\"", "\"nbf\":1e400", "\"a\":.5",
-            "\"nbf\":null", "\"cnf\":null",
+            "\"exp\":99999999999",
+            "\"aud\":\"billing\"",
+            "\"sub\":\"root\"",
+            "\"\\u0073ub\":\"root\"",
+            "\"a\":{\"b\":1,\"b\":2}",
+            "\"a\":1e400",
+            "\"a\":-1e999",
+            "\"a\":NaN",
+            "\"a\":01",
+            "\"a\":[1,]",
+            "\"a\":\"\\ud800\"",
+            "\"nbf\":1e400",
+            "\"a\":.5",
+            "\"nbf\":null",
+            "\"cnf\":null",
         ] {
             self.raw(format!("payload with {more}"), None, with(more), "token.claims_malformed");
         }
         for payload in ["[]", "null", "\"x\"", "1", " ", "{", "{}{}", "{\"iss\":}", "x"] {
-            self.raw(format!("payload `{payload}`"), None, Some(payload.to_owned()), "token.claims_malformed");
+            self.raw(
+                format!("payload `{payload}`"),
+                None,
+                Some(payload.to_owned()),
+                "token.claims_malformed",
+            );
         }
         let deep = format!("\"a\":{}1{}", "[".repeat(200), "]".repeat(200));
         self.raw("a payload of two hundred brackets", None, with(&deep), "token.claims_malformed");
@@ -428,20 +580,64 @@ impl Corpus<'_> {
     fn requests(&mut self) {
         let bearer = format!("Bearer {}", self.good());
         for target in [
-            "/", "/customers", "/customers/", "/customers/1/orders", "/Customers/1", "/customerss/1", "/admin", "/customers/1/", "/$connect",
+            "/",
+            "/customers",
+            "/customers/",
+            "/customers/1/orders",
+            "/Customers/1",
+            "/customerss/1",
+            "/admin",
+            "/customers/1/",
+            "/$connect",
         ] {
-            self.add(format!("unknown route {target}"), "GET", target, &[("authorization", &bearer)], "route.unknown");
+            self.add(
+                format!("unknown route {target}"),
+                "GET",
+                target,
+                &[("authorization", &bearer)],
+                "route.unknown",
+            );
         }
         for method in ["POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] {
-            self.add(format!("method {method}"), method, TARGET, &[("authorization", &bearer)], "route.unknown");
+            self.add(
+                format!("method {method}"),
+                method,
+                TARGET,
+                &[("authorization", &bearer)],
+                "route.unknown",
+            );
         }
         for target in [
-            "//customers/1", "/customers//1", "/customers/.", "/customers/..", "/customers/../admin", "/./customers/1", "/customers/%2e%2e",
-            "/customers/%2E", "/customers/a%2fb", "/customers/a%2Fb", "/customers/a%5cb", "/customers/a%5Cb", "/customers/%00",
-            "/customers/%252e", "/customers/1;admin=1", "/customers/..;/admin", "/customers/%3b", "/customers/%zz", "/customers/%", "/customers/%c3",
-            "/customers/a%0ab", "/customers/a\\b",
+            "//customers/1",
+            "/customers//1",
+            "/customers/.",
+            "/customers/..",
+            "/customers/../admin",
+            "/./customers/1",
+            "/customers/%2e%2e",
+            "/customers/%2E",
+            "/customers/a%2fb",
+            "/customers/a%2Fb",
+            "/customers/a%5cb",
+            "/customers/a%5Cb",
+            "/customers/%00",
+            "/customers/%252e",
+            "/customers/1;admin=1",
+            "/customers/..;/admin",
+            "/customers/%3b",
+            "/customers/%zz",
+            "/customers/%",
+            "/customers/%c3",
+            "/customers/a%0ab",
+            "/customers/a\\b",
         ] {
-            self.add(format!("path {target}"), "GET", target, &[("authorization", &bearer)], "request.path_refused");
+            self.add(
+                format!("path {target}"),
+                "GET",
+                target,
+                &[("authorization", &bearer)],
+                "request.path_refused",
+            );
         }
         for name in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
             self.add(

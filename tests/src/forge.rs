@@ -17,7 +17,8 @@ impl ChainForge {
     /// The key of `backend` in the chain's store.
     pub async fn open(chain: &Chain, backend: &str) -> Self {
         let config: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(chain.effective_config()).unwrap()).expect("the effective configuration is JSON");
+            serde_json::from_slice(&std::fs::read(chain.effective_config()).unwrap())
+                .expect("the effective configuration is JSON");
         let issuer = config["backends"][backend]["issuer"].as_str().unwrap();
         let issuer = config["issuers"][issuer]["issuer"].as_str().unwrap().to_owned();
         Self::at(&chain.state().join("keys"), backend, &issuer).await

@@ -46,7 +46,8 @@ pub async fn send(method: &str, base: &str, target: &str, headers: &[(&str, &str
     let address: SocketAddr = authority.parse().expect("a loopback address with its port");
     assert!(address.ip().is_loopback(), "{address} is not this machine");
 
-    let mut request = Request::builder().method(method).uri(format!("{prefix}{target}")).header("host", authority);
+    let mut request =
+        Request::builder().method(method).uri(format!("{prefix}{target}")).header("host", authority);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -54,7 +55,8 @@ pub async fn send(method: &str, base: &str, target: &str, headers: &[(&str, &str
 
     timeout(LIMIT, async {
         let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
