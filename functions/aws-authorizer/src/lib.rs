@@ -21,6 +21,9 @@
 //!   `context.resourcePath` and `context.httpMethod` for REST APIs (`REQUEST` authorizers alone can have them).
 //! * A simple answer holds for whatever has the same identity source values: the route must be part of the key.
 //! * A route with `policy: true` is decided on its parameters, which cannot be part of a key: its TTL must be 0.
+//! * A token that is bound to a client certificate (`cnf`) is allowed for that certificate alone, which is no part of a key: where
+//!   tokens are bound, the TTL must be 0. The certificate is that of the custom domain's mutual TLS; `TOKEN` authorizers and
+//!   WebSocket APIs are not shown it, so that they refuse every bound token.
 //! * Denies are cached as well, `Unauthorized` and failures are not.
 //! * The TTL adds to the time that a revoked key or an expired token is still accepted: keep it well under the token's life.
 //!

@@ -24,6 +24,7 @@ pub(crate) struct App {
     audit: Arc<dyn AuditSink>,
     backend: BackendName,
     credentials: HeaderName,
+    client_certificate: Option<HeaderName>,
 }
 
 /// A function's request.
@@ -50,6 +51,7 @@ impl App {
             audit,
             backend: settings.backend.clone(),
             credentials: settings.credentials.clone(),
+            client_certificate: settings.client_certificate.clone(),
         })
     }
 
@@ -71,7 +73,7 @@ impl App {
             headers: self.headers(call.headers),
             // The host is who connects here, and what it says of others came through a client's header.
             source_ip: None,
-            client_certificate: None,
+            client_certificate: self.client_certificate(call.headers),
             request_id: call.request_id,
         };
         ForwardAuth::answer(&self.gate.decide(&request, SystemClock.now()).await)
@@ -94,6 +96,14 @@ impl App {
         // It is a deny already; without a record it stays one.
         let _ = self.audit.record(&event);
         problem(&Deny::new(reason, id))
+    }
+
+    /// The certificate that the hop in front vouches for, in the one header that is configured. Two of them are none: at most one is
+    /// that hop's.
+    fn client_certificate<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        let mut values = headers.get_all(self.client_certificate.as_ref()?).iter();
+        let certificate = values.next().filter(|value| !value.is_empty())?;
+        values.next().is_none().then_some(certificate.as_bytes())
     }
 
     /// The headers as the gate reads them: credentials stand in `Authorization`, from the configured header and no other.

@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) backend: BackendName,
     /// The one header that carries the caller's token.
     pub(crate) credentials: HeaderName,
+    /// The header in which the hop in front writes the client's certificate, whatever the client sent under that name.
+    pub(crate) client_certificate: Option<HeaderName>,
     pub(crate) routes: Routes,
 }
 
@@ -76,6 +78,15 @@ impl Settings {
                 Some(name) => name.parse().map_err(|_| {
                     SettingError::new(CREDENTIALS_HEADER, "is no header name, such as `X-Bridged-Token`")
                 })?,
+            },
+            client_certificate: match environment.var(CLIENT_CERTIFICATE_HEADER) {
+                None => None,
+                Some(name) => Some(name.parse().map_err(|_| {
+                    SettingError::new(
+                        CLIENT_CERTIFICATE_HEADER,
+                        "is no header name, such as `X-ARR-ClientCert`; without it no certificate is read",
+                    )
+                })?),
             },
             routes: Routes::new(environment.var(ROUTE_PREFIX).as_deref().unwrap_or("api"))?,
         })
@@ -146,6 +157,7 @@ impl SettingError {
 }
 
 const BACKEND: &str = "DRAWBRIDGE_BACKEND";
+const CLIENT_CERTIFICATE_HEADER: &str = "DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER";
 const CREDENTIALS_HEADER: &str = "DRAWBRIDGE_CREDENTIALS_HEADER";
 const ROUTE_PREFIX: &str = "DRAWBRIDGE_ROUTE_PREFIX";
 
@@ -162,7 +174,7 @@ mod tests {
         let settings =
             read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("DRAWBRIDGE_BACKEND", "billing")]).unwrap();
         assert_eq!((settings.port, settings.backend.as_str()), (7071, "billing"));
-        assert_eq!(settings.credentials, header::AUTHORIZATION);
+        assert_eq!((settings.credentials, settings.client_certificate), (header::AUTHORIZATION, None));
         assert_eq!(settings.routes, Routes::new("api").unwrap());
     }
 
@@ -180,6 +192,11 @@ mod tests {
                 &[port, backend, ("DRAWBRIDGE_CREDENTIALS_HEADER", "a b")],
                 "DRAWBRIDGE_CREDENTIALS_HEADER",
                 "X-Bridged-Token",
+            ),
+            (
+                &[port, backend, ("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", "")],
+                "DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER",
+                "X-ARR-ClientCert",
             ),
             (&[port, backend, ("DRAWBRIDGE_ROUTE_PREFIX", "a//b")], "DRAWBRIDGE_ROUTE_PREFIX", "`api`"),
         ] {

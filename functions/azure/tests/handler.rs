@@ -7,7 +7,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use drawbridge_config::Environment;
 use drawbridge_keys::{BackendName, KeyAlgorithm, KeyStore, directory::DirectoryStore};
 use drawbridge_verify::KeyUse;
@@ -108,6 +112,48 @@ async fn where_another_header_carries_the_credentials_authorization_is_not_read(
         assert_eq!(handler.get("/api/authorize", &headers).await.status, expected, "{headers:?}");
         let invoked = handler.invoke("authorize", "https://app.example/api/authorize", &headers).await;
         assert_eq!(invoked.status, expected, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bound_token_passes_with_its_certificate_in_the_configured_header_alone() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        |name: &str| rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (ours, other) = (certificate("ours"), certificate("other"));
+    let base64 = BASE64_STANDARD.encode(ours.der());
+    let base64_of_other = BASE64_STANDARD.encode(other.der());
+    let on_one_line = ours.pem().replace(['\r', '\n'], " ");
+    let joined = format!("{base64},{base64}");
+    let thumbprint = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, ours.der()));
+    let bound = json!({ "cnf": { "x5t#S256": thumbprint } });
+
+    let on = Handler::start(&[("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", "X-ARR-ClientCert")]).await;
+    let off = Handler::start(&[]).await;
+    for (certificates, expected) in [
+        (&[("X-ARR-ClientCert", base64.as_str())][..], 200),
+        (&[("x-arr-clientcert", &base64), ("X-Client-Cert", &base64_of_other)], 200),
+        (&[], 401),
+        (&[("X-ARR-ClientCert", "")], 401),
+        (&[("X-ARR-ClientCert", &base64_of_other)], 401),
+        (&[("X-Client-Cert", &base64)], 401),
+        (&[("X-ARR-ClientCert", &base64), ("X-ARR-ClientCert", &base64)], 401),
+        (&[("X-ARR-ClientCert", &joined)], 401),
+        (&[("X-ARR-ClientCert", &on_one_line)], 401),
+    ] {
+        for (handler, expected) in [(&on, expected), (&off, 401)] {
+            let token = handler.token_with("billing", "invoices:read", &bound).await;
+            let token = format!("Bearer {token}");
+            let mut headers = certificates.to_vec();
+            headers.extend([
+                ("Authorization", token.as_str()),
+                ("X-Original-Method", "GET"),
+                ("X-Original-URI", "/invoices/7"),
+            ]);
+            assert_eq!(handler.get("/api/authorize", &headers).await.status, expected, "{certificates:?}");
+            let invoked = handler.invoke("authorize", "https://app.example/api/authorize", &headers).await;
+            assert_eq!(invoked.status, expected, "{certificates:?}");
+        }
     }
 }
 
@@ -347,14 +393,19 @@ impl Handler {
     }
 
     async fn token(&self, backend: &str, scope: &str) -> String {
+        self.token_with(backend, scope, &json!({})).await
+    }
+
+    async fn token_with(&self, backend: &str, scope: &str, more: &Value) -> String {
         let backend: BackendName = backend.parse().unwrap();
         let signer = self.store.signer(&backend).await.unwrap();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let header = json!({ "alg": "ES256", "typ": "bridged+jwt", "kid": signer.kid().to_string() });
-        let claims = json!({
+        let mut claims = json!({
             "iss": "https://edge.example.com", "aud": "billing", "sub": "alice", "scope": scope, "jti": "1",
             "iat": now, "exp": now + 60,
         });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let input = format!("{}.{}", part(&header), part(&claims));
         let signature = signer.sign(input.as_bytes()).await.unwrap();

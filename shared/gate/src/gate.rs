@@ -10,7 +10,7 @@ use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified};
 
 use crate::{
     Allow, AuditEvent, AuditSink, Decision, Deny, Reason, Request, Subject, context, credentials,
-    refusal::Refusal, request_id,
+    refusal::Refusal, request_id, sender,
 };
 
 /// The gate of one backend: everything parsed and ready.
@@ -112,8 +112,8 @@ impl Gate {
             Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
-        if let Err(reason) = sender(request, &claims) {
-            return (self.deny(event, reason.into()), None);
+        if let Err(refused) = sender::check(&claims, request.client_certificate) {
+            return (self.deny(event, refused.into()), None);
         }
         let decision = self.allow(event, &claims, "", Vec::new());
         let granted = matches!(decision, Decision::Allow(_));
@@ -153,7 +153,7 @@ impl Gate {
         claims: &Verified<'_>,
         event: &mut AuditEvent<'a>,
     ) -> Result<Authorized<'a>, Refusal> {
-        sender(request, claims)?;
+        sender::check(claims, request.client_certificate)?;
         let found = self.routes.find(request.method, path)?;
         event.route = Some(&found.route.template);
         found.authorize(claims)?;
@@ -207,14 +207,6 @@ fn identify<'a>(event: &mut AuditEvent<'a>, claims: &'a Verified<'_>) {
     event.kid = Some(claims.kid());
     event.jti = claims.jti();
     event.txn = claims.claim("txn").and_then(|txn| txn.as_str());
-}
-
-/// Whether the one who sends the token is the one that it was given to.
-fn sender(_request: &Request<'_>, claims: &Verified<'_>) -> Result<(), Reason> {
-    match claims.confirmation() {
-        None => Ok(()),
-        Some(_) => Err(Reason::SenderUnsupported),
-    }
 }
 
 fn denied(event: &AuditEvent<'_>, required_scope: Option<String>) -> Decision {

@@ -13,6 +13,7 @@ mod gate;
 mod reason;
 mod refusal;
 mod request;
+mod sender;
 
 pub use assemble::{
     AssembleError, OpenStore, gate_for_backend, gate_for_consumers, gate_over, gates_for_consumers,

@@ -72,7 +72,7 @@ reasons! {
     TokenLifetimeTooLong "token.lifetime_too_long" 401 "`exp - iat` is longer than the issuer may sign for"
 
     SenderUnsupported "sender.unsupported" 401 "the token is bound to something that cannot be checked here"
-    SenderMismatch "sender.mismatch" 401 "the token is bound to another client certificate"
+    SenderMismatch "sender.mismatch" 401 "the token is bound to a client certificate, and its sender has shown another one or none"
 
     BackendUnknown "backend.unknown" 403 "the edge has no backend at this path"
     RouteUnknown "route.unknown" 403 "no configured route has this path and method"

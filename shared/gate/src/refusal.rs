@@ -4,7 +4,7 @@ use drawbridge_keys::ResolveError;
 use drawbridge_policy::{Denied, PathRefused};
 use drawbridge_verify::TokenError;
 
-use crate::Reason;
+use crate::{Reason, sender::SenderRefused};
 
 /// Why the pipeline stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,18 @@ impl From<ResolveError> for Refusal {
             ResolveError::Unusable(_) => Reason::KeyUnusable,
             ResolveError::Unavailable(_) => Reason::KeyUnavailable,
             _ => Reason::Internal,
+        };
+        Self::because(reason, &error)
+    }
+}
+
+impl From<SenderRefused> for Refusal {
+    fn from(error: SenderRefused) -> Self {
+        let reason = match error {
+            SenderRefused::Unsupported => Reason::SenderUnsupported,
+            SenderRefused::NoCertificate | SenderRefused::Malformed | SenderRefused::Mismatch => {
+                Reason::SenderMismatch
+            }
         };
         Self::because(reason, &error)
     }

@@ -15,7 +15,8 @@ pub struct Request<'a> {
     pub headers: Headers<'a>,
     /// Who connected to the gateway.
     pub source_ip: Option<IpAddr>,
-    /// The client certificate of the gateway's own TLS layer, as PEM or DER; never from a client's header.
+    /// The one client certificate of the gateway's own TLS layer: PEM, DER, or base64 of DER; at most 32 KiB are looked at. Never
+    /// from a header that a client can send.
     pub client_certificate: Option<&'a [u8]>,
     /// The gateway's id of this request, for the audit line. A new one is made when there is none.
     pub request_id: Option<&'a str>,

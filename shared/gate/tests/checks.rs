@@ -93,6 +93,7 @@ fn faults() -> Vec<(Check, Spoil)> {
         (Check::Scope, |draft| claim(draft, "scope", "a  b")),
         (Check::Confirmation, |draft| claim(draft, "cnf", 3)),
         (Check::Sender, |draft| claim(draft, "cnf", json!({"jkt": "a"}))),
+        (Check::Sender, |draft| claim(draft, "cnf", json!({"x5t#S256": "a"}))),
         (Check::Route, |draft| to(draft, "GET", "/customers")),
         (Check::Scopes, |draft| claim(draft, "scope", "files:read")),
         (Check::Policy, |draft| {

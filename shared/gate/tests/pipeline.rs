@@ -56,6 +56,7 @@ fn table() -> Vec<(Reason, Case)> {
         (Reason::TokenLifetimeTooLong, case().claim("exp", NOW + 600)),
         (Reason::SenderUnsupported, case().claim("cnf", json!({"jkt": "a"}))),
         (Reason::SenderUnsupported, case().claim("cnf", json!({}))),
+        (Reason::SenderMismatch, case().bound_to(&support::certificate())),
         (Reason::RouteUnknown, case().to("GET", "/customers")),
         (Reason::RouteUnknown, case().to("HEAD", "/customers/4711")),
         (Reason::ScopeMissing, case().to("POST", "/customers")),
@@ -81,7 +82,6 @@ fn every_reason_is_in_the_table_or_is_of_another_part() {
     let elsewhere = [
         Reason::RequestMalformed,
         Reason::TokenDecryptionFailed,
-        Reason::SenderMismatch,
         Reason::BackendUnknown,
         Reason::RateLimited,
         Reason::MintFailed,
@@ -114,6 +114,7 @@ fn a_deny_knows_the_caller_only_once_the_claims_held() {
         let after = matches!(
             reason,
             Reason::SenderUnsupported
+                | Reason::SenderMismatch
                 | Reason::RouteUnknown
                 | Reason::ScopeMissing
                 | Reason::PolicyDenied

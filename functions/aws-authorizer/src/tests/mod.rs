@@ -1,5 +1,6 @@
 //! The function from event to answer, with a real gate, a real key and a token of its own.
 
+mod sender;
 mod shapes;
 
 use std::path::Path;

@@ -14,7 +14,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_config::{Config, Store};
 use drawbridge_gate::{
@@ -22,6 +25,7 @@ use drawbridge_gate::{
 };
 use drawbridge_keys::{BackendName, HttpClient, KeyAlgorithm, KeyStore, KeyVersion, Kid, Signer, StoreError};
 use drawbridge_verify::{KeyUse, PublicJwk, UnixTime};
+use rcgen::Certificate;
 use serde_json::{Map, Value, json};
 
 /// When the tests take place.
@@ -111,6 +115,7 @@ pub struct Case {
     pub target: String,
     pub headers: Vec<(String, Vec<u8>)>,
     pub authorization: bool,
+    pub certificate: Option<Vec<u8>>,
     pub now: i64,
 }
 
@@ -198,6 +203,7 @@ impl Case {
             .to_owned(),
             headers: Vec::new(),
             authorization: true,
+            certificate: None,
             now: NOW,
         }
     }
@@ -248,6 +254,16 @@ impl Case {
         self
     }
 
+    /// Sent with this client certificate.
+    pub fn showing(self, certificate: impl Into<Vec<u8>>) -> Self {
+        Self { certificate: Some(certificate.into()), ..self }
+    }
+
+    /// Bound to this client certificate.
+    pub fn bound_to(self, certificate: &Certificate) -> Self {
+        self.claim("cnf", json!({"x5t#S256": thumbprint(certificate)}))
+    }
+
     /// No `Authorization` header but those of [`with`](Self::with).
     pub fn bare(self) -> Self {
         Self { authorization: false, ..self }
@@ -285,7 +301,7 @@ impl Case {
             target: &self.target,
             headers: headers.into_iter().collect::<Headers<'_>>(),
             source_ip: Some([192, 0, 2, 7].into()),
-            client_certificate: None,
+            client_certificate: self.certificate.as_deref(),
             request_id: Some("r-1"),
         };
         block_on(gate.decide(&request, UnixTime::from_secs(self.now)))
@@ -377,6 +393,17 @@ impl Write for Lines {
 pub fn load(text: &str) -> Config {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     drawbridge_config::load(text, "drawbridge.yaml", &folder).expect("configuration")
+}
+
+/// A client's certificate.
+pub fn certificate() -> Certificate {
+    let key = rcgen::KeyPair::generate().unwrap();
+    rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).unwrap().self_signed(&key).unwrap()
+}
+
+/// `x5t#S256`.
+pub fn thumbprint(certificate: &Certificate) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate.der()))
 }
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
