@@ -18,7 +18,10 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use drawbridge_verify::{Algorithm, KeyUse, MediaType, PublicJwk, PublicKey, Rules, UnixTime, Unverified};
+use drawbridge_verify::{
+    Algorithm, KeyUse, MediaType, PublicJwk, PublicKey, Rules, UnixTime, Unverified,
+    jwe::{ContentEncryption, EncryptionKey, Jwe},
+};
 
 use crate::{BackendName, KeyAlgorithm, KeyState, KeyStore, Kid, Signer, StoreError, Version};
 
@@ -30,26 +33,30 @@ pub async fn holds(store: &dyn KeyStore, algorithms: &[KeyAlgorithm]) {
     let mut backends = Vec::new();
     for algorithm in algorithms {
         let backend: BackendName =
-            format!("conformance-{}", algorithm.name().to_lowercase()).parse().unwrap();
-        a_backend_without_keys_has_nothing(store, &backend).await;
+            format!("conformance-{}", algorithm.to_string().to_lowercase().replace(['+', ':'], "-"))
+                .parse()
+                .unwrap();
+        a_backend_without_keys_has_nothing(store, &backend, algorithm.key_use()).await;
         the_life_of_a_key(store, &backend, *algorithm).await;
         backends.push(backend);
     }
     backends.sort();
     assert_eq!(store.backends().await, Ok(backends.clone()), "every backend with keys is listed, in order");
-    if let [first, second, ..] = backends.as_slice() {
-        keys_of_one_backend_are_not_those_of_another(store, first, second).await;
+    for backends in backends.windows(2) {
+        keys_of_one_backend_are_not_those_of_another(store, &backends[0], &backends[1]).await;
     }
 }
 
-async fn a_backend_without_keys_has_nothing(store: &dyn KeyStore, backend: &BackendName) {
+async fn a_backend_without_keys_has_nothing(store: &dyn KeyStore, backend: &BackendName, key_use: KeyUse) {
     // A store that was never written to may not be there yet, and says so.
     let nothing = |error: StoreError| matches!(error, StoreError::NotFound | StoreError::Unavailable(_));
     let signer = store.signer(backend).await.err();
     assert!(signer.is_some_and(nothing), "there is no signer before the first key");
-    let rotated = store.rotate(backend, KeyUse::Signing).await.err();
+    let key = store.encryption_key(backend).await.err();
+    assert!(key.is_some_and(nothing), "there is nothing to encrypt to before the first key");
+    let rotated = store.rotate(backend, key_use).await.err();
     assert!(rotated.is_some_and(nothing), "there is nothing to rotate before the first key");
-    let kid = Kid::new(backend.clone(), KeyUse::Signing, never_was());
+    let kid = Kid::new(backend.clone(), key_use, never_was());
     let public = store.public(&kid).await.err();
     assert!(public.is_some_and(nothing), "a version that never was is not published");
 }
@@ -64,7 +71,7 @@ async fn the_life_of_a_key(store: &dyn KeyStore, backend: &BackendName, algorith
         Err(StoreError::Exists),
         "there is one first key"
     );
-    published_and_signs(store, &first, algorithm).await;
+    published_and_used(store, &first, algorithm).await;
     states(store, backend, algorithm, &[(&first, KeyState::Current)]).await;
     assert_eq!(store.revoke(&first).await, Err(StoreError::InUse), "the current version cannot be revoked");
 
@@ -72,13 +79,17 @@ async fn the_life_of_a_key(store: &dyn KeyStore, backend: &BackendName, algorith
     assert_ne!(first, second, "a rotation makes a new version");
     let (old, new) = (store.public(&first).await.unwrap(), store.public(&second).await.unwrap());
     assert_ne!(old.thumbprint(), new.thumbprint(), "a rotation makes a new key");
-    published_and_signs(store, &second, algorithm).await;
+    published_and_used(store, &second, algorithm).await;
     states(store, backend, algorithm, &[(&second, KeyState::Current), (&first, KeyState::Previous)]).await;
 
     assert_eq!(store.revoke(&first).await, Ok(()), "the previous version can be revoked");
     assert_eq!(store.public(&first).await, Err(StoreError::NotFound), "a revoked version is not published");
+    if key_use == KeyUse::Encryption {
+        let revoked = store.decrypter(&first).await.err();
+        assert_eq!(revoked, Some(StoreError::NotFound), "a revoked version does not decrypt");
+    }
     assert_eq!(store.revoke(&first).await, Ok(()), "revoking it again is fine");
-    published_and_signs(store, &second, algorithm).await;
+    published_and_used(store, &second, algorithm).await;
     let versions = store.versions(backend, key_use).await.unwrap();
     assert_eq!(
         versions.first().map(|version| &version.kid),
@@ -102,9 +113,13 @@ async fn the_life_of_a_key(store: &dyn KeyStore, backend: &BackendName, algorith
         Err(StoreError::NotFound),
         "a version that never was cannot be revoked"
     );
-    let other = Kid::new(backend.clone(), KeyUse::Encryption, second.version.clone());
+    let other_use = match key_use {
+        KeyUse::Signing => KeyUse::Encryption,
+        KeyUse::Encryption => KeyUse::Signing,
+    };
+    let other = Kid::new(backend.clone(), other_use, second.version.clone());
     assert_eq!(store.public(&other).await, Err(StoreError::NotFound), "a version has one use");
-    let none = store.versions(backend, KeyUse::Encryption).await;
+    let none = store.versions(backend, other_use).await;
     assert_eq!(none, Ok(Vec::new()), "keys of one use are not listed under another");
 }
 
@@ -113,7 +128,9 @@ async fn keys_of_one_backend_are_not_those_of_another(
     one: &BackendName,
     other: &BackendName,
 ) {
-    let kid = store.signer(one).await.unwrap().kid().clone();
+    let mut versions = store.versions(one, KeyUse::Signing).await.unwrap();
+    versions.extend(store.versions(one, KeyUse::Encryption).await.unwrap());
+    let kid = versions.swap_remove(0).kid;
     let foreign = Kid::new(other.clone(), kid.key_use, kid.version);
     assert_eq!(store.public(&foreign).await, Err(StoreError::NotFound), "a version belongs to one backend");
     assert_eq!(
@@ -139,24 +156,47 @@ async fn states(
     );
 }
 
-/// The public half is named and stated as a verifier needs it, and the signer signs what it verifies.
-async fn published_and_signs(store: &dyn KeyStore, kid: &Kid, algorithm: KeyAlgorithm) {
-    let KeyAlgorithm::Signature(algorithm) = algorithm;
+/// The public half is named and stated as whoever uses it needs it, and what one half does the other undoes.
+async fn published_and_used(store: &dyn KeyStore, kid: &Kid, algorithm: KeyAlgorithm) {
     let public = store.public(kid).await.expect("the version is published");
     assert_eq!(public.kid(), Some(kid.to_string().as_str()), "the public half is named by its kid");
     assert_eq!(public.key_use(), Some(kid.key_use), "the public half states its use");
-    assert_eq!(public.algorithm(), Some(algorithm), "the public half states its algorithm");
+    assert_eq!(KeyAlgorithm::of(&public), Some(algorithm), "the public half states its algorithm");
+    match algorithm {
+        KeyAlgorithm::Signature(algorithm) => signs(store, kid, &public, algorithm).await,
+        KeyAlgorithm::Encryption(..) => decrypts(store, kid, &public).await,
+    }
+}
+
+async fn signs(store: &dyn KeyStore, kid: &Kid, public: &PublicJwk, algorithm: Algorithm) {
     let signer = store.signer(&kid.backend).await.expect("there is a signer");
     assert_eq!(signer.kid(), kid, "the current version signs");
     assert_eq!(signer.algorithm(), algorithm, "the signer has the algorithm of the key");
     let token = token(signer.as_ref()).await;
-    assert!(verifies(&token, &public, algorithm), "what the signer signs, the public half verifies");
+    assert!(verifies(&token, public, algorithm), "what the signer signs, the public half verifies");
     let (signed, _) = token.rsplit_once('.').unwrap();
     let again = signer.sign(signed.as_bytes()).await.unwrap();
     assert!(
-        verifies(&format!("{signed}.{}", BASE64URL.encode(again)), &public, algorithm),
+        verifies(&format!("{signed}.{}", BASE64URL.encode(again)), public, algorithm),
         "a signer can be used again"
     );
+}
+
+async fn decrypts(store: &dyn KeyStore, kid: &Kid, public: &PublicJwk) {
+    let current = store.encryption_key(&kid.backend).await.expect("there is a key to encrypt to");
+    assert_eq!(&current, public, "the current version is encrypted to");
+    let decrypter = store.decrypter(kid).await.expect("the version decrypts");
+    let name = kid.to_string();
+    assert_eq!(decrypter.recipient().kid(), name, "the recipient has the name of the key");
+    for encryption in ContentEncryption::ALL {
+        let nested =
+            EncryptionKey::bind(public, &name, encryption).unwrap().encrypt("a signed token").unwrap();
+        let sealed = Jwe::parse(&nested, 16 * 1024).unwrap().admit(decrypter.recipient());
+        let sealed = sealed.expect("the recipient admits what was encrypted to it");
+        let key = decrypter.unwrap(&sealed).await.expect("the store unwraps");
+        let opened = sealed.open(key).expect("what was encrypted to the public half, the private half opens");
+        assert_eq!(opened.as_str(), "a signed token");
+    }
 }
 
 const ISSUER: &str = "https://conformance.example.com";

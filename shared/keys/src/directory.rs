@@ -14,7 +14,7 @@
 //! file has reached the disk, so that readers in any number of processes need no lock and a crash leaves the old state or the
 //! new one. Every read goes to the disk, so that a revocation holds for the next read.
 //!
-//! A rotation withdraws versions that were superseded more than an hour ago: no token that they signed is valid any more.
+//! A rotation withdraws versions that were superseded more than an hour ago: no token that was signed with them or encrypted to them is valid any more.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,8 +23,8 @@ use drawbridge_verify::{KeyUse, PublicJwk};
 
 use self::{folder::Folder, version::VersionId};
 use crate::{
-    BackendName, Clock, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer, StoreError,
-    SystemClock,
+    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer,
+    StoreError, SystemClock,
 };
 
 mod file;
@@ -69,30 +69,32 @@ impl DirectoryStore {
 impl KeyStore for DirectoryStore {
     async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError> {
         let version: VersionId = kid.version.as_str().parse()?;
-        let name = kid.to_string();
-        self.at(&kid.backend, kid.key_use, move |folder| {
-            let key = folder.private(version)?;
-            let KeyAlgorithm::Signature(algorithm) = key.algorithm();
-            Ok(key.public().clone().named(&name, key.algorithm().key_use(), algorithm))
+        let named = kid.clone();
+        self.at(&kid.backend, kid.key_use, move |folder| Ok(folder.private(version)?.published(&named))).await
+    }
+
+    async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
+        let of = backend.clone();
+        self.at(backend, KeyUse::Signing, move |folder| {
+            let (version, key) = folder.current()?;
+            key.signer(version.of(of, KeyUse::Signing))
         })
         .await
     }
 
-    async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
-        let backend = backend.clone();
-        self.at(&backend.clone(), KeyUse::Signing, move |folder| {
-            // A rotation may withdraw the version between the two steps; then there is a newer one.
-            for _ in 0..3 {
-                let current = folder.versions()?.current().ok_or(StoreError::NotFound)?;
-                match folder.private(current) {
-                    Ok(key) => return key.signer(current.of(backend, KeyUse::Signing)),
-                    Err(StoreError::NotFound) => continue,
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(StoreError::NotFound)
+    async fn encryption_key(&self, backend: &BackendName) -> Result<PublicJwk, StoreError> {
+        let of = backend.clone();
+        self.at(backend, KeyUse::Encryption, move |folder| {
+            let (version, key) = folder.current()?;
+            Ok(key.published(&version.of(of, KeyUse::Encryption)))
         })
         .await
+    }
+
+    async fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
+        let version: VersionId = kid.version.as_str().parse()?;
+        let named = kid.clone();
+        self.at(&kid.backend, kid.key_use, move |folder| folder.private(version)?.decrypter(&named)).await
     }
 
     async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError> {
@@ -192,9 +194,5 @@ fn fits(algorithm: KeyAlgorithm, key_use: KeyUse) -> Result<(), StoreError> {
     if algorithm.key_use() == key_use {
         return Ok(());
     }
-    Err(StoreError::Unsupported(format!(
-        "`{}` is not an algorithm for `{}` keys",
-        algorithm.name(),
-        key_use.name()
-    )))
+    Err(StoreError::Unsupported(format!("`{algorithm}` is not an algorithm for `{}` keys", key_use.name())))
 }

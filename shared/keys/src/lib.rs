@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod algorithm;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod decrypter;
 pub mod directory;
 mod discovery;
 mod freshness;
@@ -16,12 +18,13 @@ mod resolver;
 mod source;
 mod store;
 
+pub use algorithm::KeyAlgorithm;
 pub use clock::{Clock, SystemClock};
 pub use discovery::Discovery;
 pub use http::{HttpClient, RemoteError};
 pub use jwks::JwksUrl;
 pub use kid::{BackendName, Kid, KidError, Version};
-pub use private::{KeyAlgorithm, PrivateJwk};
+pub use private::PrivateJwk;
 pub use resolver::{KeyLimits, ResolveError, Resolver};
 pub use source::{Fetched, KeySource, SourceError, StoreSource};
-pub use store::{KeyState, KeyStore, KeyVersion, Signer, StoreError};
+pub use store::{Decrypter, KeyState, KeyStore, KeyVersion, Signer, StoreError};

@@ -1,8 +1,9 @@
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::{
-    encoding::{AsBigEndian, AsDer},
+    agreement::{PrivateKey, X25519},
+    encoding::{AsBigEndian, AsDer, Curve25519SeedBin},
     rsa::{KeyPair as RsaKeyPair, KeyPairComponents, KeySize, PublicKeyComponents},
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
@@ -10,44 +11,14 @@ use aws_lc_rs::{
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use drawbridge_verify::{Algorithm, KeyType, KeyUse, PublicJwk};
+use drawbridge_verify::{
+    Algorithm, KeyType, KeyUse, PublicJwk,
+    jwe::{ContentEncryption, DecryptionKey},
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{Kid, Signer, StoreError, pair::Pair};
-
-/// What a private key is made for. Encryption algorithms come with nested JWE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyAlgorithm {
-    /// A signature algorithm.
-    Signature(Algorithm),
-}
-
-impl KeyAlgorithm {
-    /// The registered name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Signature(algorithm) => algorithm.name(),
-        }
-    }
-
-    /// The use that it implies.
-    pub fn key_use(self) -> KeyUse {
-        match self {
-            Self::Signature(_) => KeyUse::Signing,
-        }
-    }
-}
-
-impl FromStr for KeyAlgorithm {
-    /// The name is not that of an algorithm that keys are made for.
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        name.parse().map(Self::Signature)
-    }
-}
+use crate::{Decrypter, KeyAlgorithm, Kid, Signer, StoreError, decrypter::LocalDecrypter, pair::Pair};
 
 /// A private JWK (RFC 7517, RFC 7518 section 6, RFC 8037): wiped when dropped, never printed.
 ///
@@ -58,10 +29,16 @@ impl FromStr for KeyAlgorithm {
 /// println!("{key:?}"); // a private key cannot be printed
 /// ```
 pub struct PrivateJwk {
-    algorithm: Algorithm,
+    algorithm: KeyAlgorithm,
     public: PublicJwk,
     json: Zeroizing<String>,
-    pair: Arc<Pair>,
+    secret: Secret,
+}
+
+/// The key made ready for the one thing that it does.
+enum Secret {
+    Signs(Algorithm, Arc<Pair>),
+    Decrypts(Arc<DecryptionKey>),
 }
 
 /// The members of a private JWK. They borrow from the text, so that no copy of a secret is made; a member that is not here, is
@@ -97,25 +74,30 @@ impl PrivateJwk {
     /// RSA takes up to half a second of CPU time, so that async callers use a blocking thread; the others take microseconds.
     ///
     /// # Errors
-    /// `Unavailable` when the random generator fails, `Unsupported` for an algorithm that cannot be made here.
+    /// `Unavailable` when the random generator fails, `Unsupported` for an algorithm that does not fit its key type.
     pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, StoreError> {
-        let KeyAlgorithm::Signature(algorithm) = algorithm;
+        let unfit =
+            || StoreError::Unsupported(format!("`{algorithm}` is not an algorithm that keys are made for"));
+        if !algorithm.fits() {
+            return Err(unfit());
+        }
         let failed =
             |_| StoreError::Unavailable("no key could be made: the random generator failed".to_owned());
+        let name = algorithm.name();
         let json = match algorithm.key_type() {
-            KeyType::Rsa => rsa_json(algorithm, &RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?)?,
-            KeyType::P256 | KeyType::P384 | KeyType::P521 => {
-                let curve = Curve::of(algorithm)?;
-                ec_json(algorithm, &curve, &EcdsaKeyPair::generate(curve.signing).map_err(failed)?)?
+            KeyType::Rsa => rsa_json(name, &RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?)?,
+            key_type @ (KeyType::P256 | KeyType::P384 | KeyType::P521) => {
+                let curve = Curve::of(key_type).ok_or_else(unfit)?;
+                ec_json(name, &curve, &EcdsaKeyPair::generate(curve.signing).map_err(failed)?)?
             }
-            KeyType::Ed25519 => ed25519_json(algorithm, &Ed25519KeyPair::generate().map_err(failed)?)?,
-            KeyType::X25519 => return Err(StoreError::Unsupported("X25519 keys do not sign".to_owned())),
+            KeyType::Ed25519 => ed25519_json(name, &Ed25519KeyPair::generate().map_err(failed)?)?,
+            KeyType::X25519 => x25519_json(name, &PrivateKey::generate(&X25519).map_err(failed)?)?,
         };
         Self::parse(json.as_bytes())
     }
 
-    /// Parses a private JWK strictly: known members only, each once; `alg` present and fit for the key type; `use`, where
-    /// present, `sig`; private and public half of one key.
+    /// Parses a private JWK strictly: known members only, each once; `alg` present and fit for the key type; `use` and `key_ops`,
+    /// where present, those of `alg`; private and public half of one key.
     ///
     /// # Errors
     /// `Malformed`, with what is wrong but nothing of the key.
@@ -126,28 +108,33 @@ impl PrivateJwk {
         // The parser's own message may quote what it read, which here is a secret.
         let members: Members<'_> = serde_json::from_slice(json)
             .map_err(|_| malformed("not a JSON object of a private JWK's members"))?;
-        let algorithm: Algorithm = members
+        let named: KeyAlgorithm = members
             .alg
             .and_then(|name| name.parse().ok())
-            .ok_or_else(|| malformed("`alg` does not name a signature algorithm"))?;
-        if members.key_use.is_some_and(|key_use| key_use != KeyUse::Signing.name()) {
-            return Err(malformed("`use` is not `sig`"));
+            .ok_or_else(|| malformed("`alg` does not name an algorithm that keys are made for"))?;
+        let key_use = named.key_use();
+        expect(members.key_use.is_none_or(|stated| stated == key_use.name()), "`use` is not that of `alg`")?;
+        if let Some(listed) = &members.key_ops {
+            let (needs, never) = operations(key_use);
+            let fit = needs.iter().any(|operation| listed.contains(operation))
+                && !never.iter().any(|operation| listed.contains(operation));
+            expect(fit, "`key_ops` does not allow what `alg` is for")?;
         }
-        if members.key_ops.as_ref().is_some_and(|operations| !operations.contains(&"sign")) {
-            return Err(malformed("`key_ops` does not allow `sign`"));
-        }
-        let pair = match algorithm.key_type() {
-            KeyType::Rsa => rsa_pair(algorithm, &members)?,
-            KeyType::P256 | KeyType::P384 | KeyType::P521 => ec_pair(algorithm, &members)?,
-            KeyType::Ed25519 => ed25519_pair(&members)?,
-            KeyType::X25519 => return Err(malformed("`alg` does not name a signature algorithm")),
-        };
-        let members = Members { key_use: Some(KeyUse::Signing.name()), key_ops: None, kid: None, ..members };
+        let members = Members { key_use: Some(key_use.name()), key_ops: None, kid: None, ..members };
         let json = to_json(&members)?;
+        let secret = match named {
+            KeyAlgorithm::Signature(algorithm) => {
+                Secret::Signs(algorithm, Arc::new(pair(algorithm, &members)?))
+            }
+            KeyAlgorithm::Encryption(..) => Secret::Decrypts(Arc::new(decryption_key(&members, &json)?)),
+        };
         let half = Members { d: None, p: None, q: None, dp: None, dq: None, qi: None, ..members };
         let public = PublicJwk::parse(to_json(&half)?.as_bytes())
             .map_err(|error| malformed(&format!("its public half is refused: {error}")))?;
-        Ok(Self { algorithm, public, json, pair: Arc::new(pair) })
+        // The public half knows the curve, which the name of an algorithm does not say.
+        let algorithm =
+            KeyAlgorithm::of(&public).ok_or_else(|| malformed("`kty` and `crv` do not fit `alg`"))?;
+        Ok(Self { algorithm, public, json, secret })
     }
 
     /// The JSON, for writing into a store.
@@ -162,18 +149,42 @@ impl PrivateJwk {
 
     /// Its algorithm.
     pub fn algorithm(&self) -> KeyAlgorithm {
-        KeyAlgorithm::Signature(self.algorithm)
+        self.algorithm
+    }
+
+    /// The public half under its name, as it is published.
+    pub fn published(&self, kid: &Kid) -> PublicJwk {
+        let (public, kid) = (self.public.clone(), kid.to_string());
+        match self.algorithm {
+            KeyAlgorithm::Signature(algorithm) => public.named(&kid, KeyUse::Signing, algorithm),
+            KeyAlgorithm::Encryption(algorithm, _) => public.named_for_encryption(&kid, algorithm),
+        }
     }
 
     /// The key as a signer in this process, loaded once; it does not go when this value goes.
     ///
     /// # Errors
-    /// `Unsupported` when `kid` names no signing key.
+    /// `Unsupported` when the key does not sign, or `kid` names no signing key.
     pub fn signer(&self, kid: Kid) -> Result<Arc<dyn Signer>, StoreError> {
-        if kid.key_use != KeyUse::Signing {
-            return Err(StoreError::Unsupported(format!("`{kid}` is not the name of a signing key")));
+        match &self.secret {
+            Secret::Signs(algorithm, pair) if kid.key_use == KeyUse::Signing => {
+                Ok(Arc::new(LocalSigner { kid, algorithm: *algorithm, pair: Arc::clone(pair) }))
+            }
+            _ => Err(StoreError::Unsupported(format!("`{kid}` is not the name of a signing key"))),
         }
-        Ok(Arc::new(LocalSigner { kid, algorithm: self.algorithm, pair: Arc::clone(&self.pair) }))
+    }
+
+    /// The key as one that decrypts in this process, every content encryption that there is.
+    ///
+    /// # Errors
+    /// `Unsupported` when the key does not decrypt, or `kid` names no encryption key.
+    pub fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
+        match &self.secret {
+            Secret::Decrypts(key) if kid.key_use == KeyUse::Encryption => {
+                Ok(Arc::new(LocalDecrypter::new(kid, Arc::clone(key))))
+            }
+            _ => Err(StoreError::Unsupported(format!("`{kid}` is not the name of an encryption key"))),
+        }
     }
 }
 
@@ -208,17 +219,51 @@ struct Curve {
 }
 
 impl Curve {
-    fn of(algorithm: Algorithm) -> Result<Self, StoreError> {
-        let (name, length, signing) = match algorithm.key_type() {
+    fn of(key_type: KeyType) -> Option<Self> {
+        let (name, length, signing) = match key_type {
             KeyType::P256 => ("P-256", 32, &ECDSA_P256_SHA256_FIXED_SIGNING),
             KeyType::P384 => ("P-384", 48, &ECDSA_P384_SHA384_FIXED_SIGNING),
             KeyType::P521 => ("P-521", 66, &ECDSA_P521_SHA512_FIXED_SIGNING),
-            KeyType::Rsa | KeyType::Ed25519 | KeyType::X25519 => {
-                return Err(malformed("`alg` is not one of an elliptic curve"));
-            }
+            KeyType::Rsa | KeyType::Ed25519 | KeyType::X25519 => return None,
         };
-        Ok(Self { name, length, signing })
+        Some(Self { name, length, signing })
     }
+}
+
+/// What `key_ops` must list one of, and may list none of (RFC 7517 section 4.3: no key for two unrelated things).
+fn operations(key_use: KeyUse) -> (&'static [&'static str], &'static [&'static str]) {
+    const SIGNING: &[&str] = &["sign"];
+    const DECRYPTING: &[&str] = &["decrypt", "unwrapKey", "deriveKey", "deriveBits"];
+    match key_use {
+        KeyUse::Signing => (SIGNING, &[]),
+        KeyUse::Encryption => (DECRYPTING, &["sign", "verify"]),
+    }
+}
+
+fn pair(algorithm: Algorithm, members: &Members<'_>) -> Result<Pair, StoreError> {
+    match algorithm.key_type() {
+        KeyType::Rsa => rsa_pair(algorithm, members),
+        KeyType::P256 | KeyType::P384 | KeyType::P521 => ec_pair(algorithm, members),
+        KeyType::Ed25519 => ed25519_pair(members),
+        KeyType::X25519 => Err(malformed("`alg` does not name a signature algorithm")),
+    }
+}
+
+/// `json` are the members as they are kept.
+fn decryption_key(members: &Members<'_>, json: &str) -> Result<DecryptionKey, StoreError> {
+    match members.kty {
+        "RSA" => {
+            expect(members.crv.or(members.x).or(members.y).is_none(), "an RSA key has no `crv`, `x` or `y`")?;
+        }
+        "OKP" => {
+            expect(members.y.is_none(), "an X25519 key has no `y`")?;
+            expect_no_rsa(members)?;
+        }
+        _ => expect_no_rsa(members)?,
+    }
+    // The kid is the store's: here the key has no name yet.
+    DecryptionKey::parse(json.as_bytes(), "", &ContentEncryption::ALL)
+        .map_err(|error| malformed(&error.to_string()))
 }
 
 fn rsa_pair(algorithm: Algorithm, members: &Members<'_>) -> Result<Pair, StoreError> {
@@ -240,7 +285,8 @@ fn rsa_pair(algorithm: Algorithm, members: &Members<'_>) -> Result<Pair, StoreEr
 }
 
 fn ec_pair(algorithm: Algorithm, members: &Members<'_>) -> Result<Pair, StoreError> {
-    let curve = Curve::of(algorithm)?;
+    let curve =
+        Curve::of(algorithm.key_type()).ok_or_else(|| malformed("`alg` is not one of an elliptic curve"))?;
     expect(members.kty == "EC" && members.crv == Some(curve.name), "`kty` and `crv` do not fit `alg`")?;
     expect_no_rsa(members)?;
     let (x, y, d) = (decode("x", members.x)?, decode("y", members.y)?, decode("d", members.d)?);
@@ -267,7 +313,7 @@ fn expect_no_rsa(members: &Members<'_>) -> Result<(), StoreError> {
     expect([n, e, p, q, dp, dq, qi].into_iter().all(Option::is_none), "it has members of an RSA key")
 }
 
-fn rsa_json(algorithm: Algorithm, pair: &RsaKeyPair) -> Result<Zeroizing<String>, StoreError> {
+fn rsa_json(algorithm: &str, pair: &RsaKeyPair) -> Result<Zeroizing<String>, StoreError> {
     let der = pair.as_der().map_err(|_| malformed("the new key could not be exported"))?;
     let numbers = rsa_numbers(der.as_ref()).ok_or_else(|| malformed("the new key could not be exported"))?;
     let [n, e, d, p, q, dp, dq, qi] = numbers.map(encode);
@@ -281,16 +327,12 @@ fn rsa_json(algorithm: Algorithm, pair: &RsaKeyPair) -> Result<Zeroizing<String>
         dp: Some(&dp),
         dq: Some(&dq),
         qi: Some(&qi),
-        alg: Some(algorithm.name()),
+        alg: Some(algorithm),
         ..Members::default()
     })
 }
 
-fn ec_json(
-    algorithm: Algorithm,
-    curve: &Curve,
-    pair: &EcdsaKeyPair,
-) -> Result<Zeroizing<String>, StoreError> {
+fn ec_json(algorithm: &str, curve: &Curve, pair: &EcdsaKeyPair) -> Result<Zeroizing<String>, StoreError> {
     let unusable = || malformed("the new key could not be exported");
     let point = pair.public_key().as_ref().strip_prefix(&[4]).ok_or_else(unusable)?;
     let (x, y) = point.split_at_checked(curve.length).ok_or_else(unusable)?;
@@ -302,12 +344,12 @@ fn ec_json(
         x: Some(&x),
         y: Some(&y),
         d: Some(&d),
-        alg: Some(algorithm.name()),
+        alg: Some(algorithm),
         ..Members::default()
     })
 }
 
-fn ed25519_json(algorithm: Algorithm, pair: &Ed25519KeyPair) -> Result<Zeroizing<String>, StoreError> {
+fn ed25519_json(algorithm: &str, pair: &Ed25519KeyPair) -> Result<Zeroizing<String>, StoreError> {
     let seed = pair
         .seed()
         .and_then(|seed| seed.as_be_bytes())
@@ -318,7 +360,22 @@ fn ed25519_json(algorithm: Algorithm, pair: &Ed25519KeyPair) -> Result<Zeroizing
         crv: Some("Ed25519"),
         x: Some(&x),
         d: Some(&d),
-        alg: Some(algorithm.name()),
+        alg: Some(algorithm),
+        ..Members::default()
+    })
+}
+
+fn x25519_json(algorithm: &str, key: &PrivateKey) -> Result<Zeroizing<String>, StoreError> {
+    let unusable = |_| malformed("the new key could not be exported");
+    let seed: Curve25519SeedBin<'_> = key.as_be_bytes().map_err(unusable)?;
+    let public = key.compute_public_key().map_err(unusable)?;
+    let (x, d) = (encode(public.as_ref()), encode(seed.as_ref()));
+    to_json(&Members {
+        kty: "OKP",
+        crv: Some("X25519"),
+        x: Some(&x),
+        d: Some(&d),
+        alg: Some(algorithm),
         ..Members::default()
     })
 }

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use drawbridge_verify::{Algorithm, KeyUse, PublicJwk, UnixTime};
+use drawbridge_verify::{
+    Algorithm, KeyUse, PublicJwk, UnixTime,
+    jwe::{ContentKey, Recipient, Sealed},
+};
 use thiserror::Error;
 
 use crate::{BackendName, KeyAlgorithm, Kid};
@@ -10,15 +13,15 @@ use crate::{BackendName, KeyAlgorithm, Kid};
 ///
 /// What it asks of a store is what the native stores have, so that a kid is one native look-up and needs no table:
 ///
-/// | | versions are | signing | withdrawing |
+/// | | versions are | signing and decrypting | withdrawing |
 /// | --- | --- | --- | --- |
 /// | directory | files | in this process | renames a file |
 /// | Secrets Manager | secret versions | in this process | removes the staging labels |
 /// | KMS | keys behind an alias | in KMS | disables the key |
 /// | Key Vault keys, secrets | key or secret versions | in the vault, in this process | disables the version |
 ///
-/// A private key need not leave its store: [`Signer`] is what a caller gets. Nothing is cached here; callers that cannot pay for
-/// a read each time keep a [`Signer`] for a bounded time, and public keys in a [`Resolver`](crate::Resolver).
+/// A private key need not leave its store: a [`Signer`] or a [`Decrypter`] is what a caller gets. Nothing is cached
+/// here; callers that cannot pay for a read each time keep one of these for a bounded time, and public keys in a [`Resolver`](crate::Resolver).
 ///
 /// The laws of an implementation are a test-suite, `conformance::holds`, behind the feature `conformance`.
 #[async_trait]
@@ -28,6 +31,17 @@ pub trait KeyStore: Send + Sync {
     async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError>;
     /// The current signing key of a backend.
     async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError>;
+    /// The public half of the current encryption key of a backend, as [`public`](Self::public) gives it.
+    async fn encryption_key(&self, backend: &BackendName) -> Result<PublicJwk, StoreError> {
+        let versions = self.versions(backend, KeyUse::Encryption).await?;
+        let current = versions.into_iter().find(|version| version.state == KeyState::Current);
+        self.public(&current.ok_or(StoreError::NotFound)?.kid).await
+    }
+    /// What decrypts with a published version. `NotFound` for the same versions as [`public`](Self::public), `Unsupported` for a
+    /// store that has no encryption keys.
+    async fn decrypter(&self, _kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
+        Err(StoreError::Unsupported("it has no keys to decrypt with".to_owned()))
+    }
     /// Every version that the store still knows, newest first. None for a backend without keys.
     async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError>;
     /// Every backend that has keys, in order.
@@ -58,12 +72,22 @@ pub trait Signer: Send + Sync {
     async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, StoreError>;
 }
 
+/// A private decryption key, wherever it is.
+#[async_trait]
+pub trait Decrypter: Send + Sync {
+    /// Its kid, its one algorithm, and the content encryptions that it is used with.
+    fn recipient(&self) -> &Recipient;
+    /// The content key of a token that [`recipient`](Self::recipient) admitted. A key that does not unwrap is no error: it is a
+    /// content key that opens nothing (RFC 7516 section 11.5). An error is a store that could not be asked.
+    async fn unwrap(&self, sealed: &Sealed<'_>) -> Result<ContentKey, StoreError>;
+}
+
 /// One version of a key, as `drawbridge keys list` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyVersion {
     /// Its name.
     pub kid: Kid,
-    /// Its algorithm's name.
+    /// Its algorithm.
     pub algorithm: KeyAlgorithm,
     /// When it was made.
     pub created: UnixTime,

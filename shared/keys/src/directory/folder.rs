@@ -78,6 +78,20 @@ impl Folder {
         PrivateJwk::parse(&content).map_err(|error| not_a_key(&path, error))
     }
 
+    /// The current version and its private key.
+    pub(super) fn current(&self) -> Result<(VersionId, PrivateJwk), StoreError> {
+        // A rotation may withdraw the version between the two steps; then there is a newer one.
+        for _ in 0..3 {
+            let current = self.versions()?.current().ok_or(StoreError::NotFound)?;
+            match self.private(current) {
+                Ok(key) => return Ok((current, key)),
+                Err(StoreError::NotFound) => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::NotFound)
+    }
+
     /// The algorithm of a version, revoked or not.
     pub(super) fn algorithm(&self, version: VersionId) -> Result<KeyAlgorithm, StoreError> {
         match self.private(version) {
@@ -91,9 +105,9 @@ impl Folder {
         if let Ok(key) = PrivateJwk::parse(&content) {
             return Ok(key.algorithm());
         }
-        let public = PublicJwk::parse(&content).ok().and_then(|key| key.algorithm());
+        let public = PublicJwk::parse(&content).ok();
         public
-            .map(KeyAlgorithm::Signature)
+            .and_then(|key| KeyAlgorithm::of(&key))
             .ok_or_else(|| file::malformed(&path, "not a public JWK", "it is a revoked version: remove it"))
     }
 

@@ -4,7 +4,7 @@ use drawbridge_keys::{
     BackendName, KeyAlgorithm, KeySource, KeyState, KeyStore, Kid, SourceError, StoreError, StoreSource,
     conformance, directory::DirectoryStore,
 };
-use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
+use drawbridge_verify::{KeyUse, UnixTime};
 
 use crate::support::ES256;
 
@@ -36,10 +36,10 @@ impl Place {
 
 #[tokio::test]
 async fn the_directory_store_keeps_every_law_of_a_key_store() {
-    let algorithms = Algorithm::ALL
-        .into_iter()
-        .filter(|algorithm| !matches!(algorithm.name(), "RS384" | "RS512" | "PS384" | "PS512"));
-    let algorithms: Vec<_> = algorithms.map(KeyAlgorithm::Signature).collect();
+    // RSA keys are slow to make, and those of one use differ in nothing but the name of their algorithm.
+    let algorithms: Vec<_> = KeyAlgorithm::all()
+        .filter(|algorithm| !matches!(algorithm.name(), "RS384" | "RS512" | "PS384" | "PS512" | "RSA-OAEP"))
+        .collect();
     conformance::holds(&place().store, &algorithms).await;
 }
 

@@ -1,5 +1,5 @@
 use drawbridge_keys::{KeyAlgorithm, PrivateJwk, StoreError};
-use drawbridge_verify::{Algorithm, JwkError, PublicJwk};
+use drawbridge_verify::{Algorithm, JwkError, KeyType, KeyUse, PublicJwk, jwe::KeyManagement};
 use serde_json::{Map, Value, json};
 
 use crate::support::ES256;
@@ -49,6 +49,82 @@ fn the_public_half_is_published_without_any_private_member() {
             assert!(!public.contains_key(private), "{algorithm} {private}");
         }
         assert_eq!(PublicJwk::parse(key.to_json().as_bytes()), Err(JwkError::NotPublic), "{algorithm}");
+    }
+}
+
+/// As [`made`], for encryption.
+fn made_to_decrypt(algorithm: KeyAlgorithm) -> PrivateJwk {
+    if algorithm.key_type() != KeyType::Rsa {
+        return PrivateJwk::generate(algorithm).unwrap();
+    }
+    let mut members = members(&made(Algorithm::RS256).to_json());
+    members.insert("alg".to_owned(), algorithm.name().into());
+    members.insert("use".to_owned(), "enc".into());
+    parse(&members).unwrap()
+}
+
+fn encryption_algorithms() -> impl Iterator<Item = KeyAlgorithm> {
+    KeyAlgorithm::all().filter(|algorithm| algorithm.key_use() == KeyUse::Encryption)
+}
+
+#[test]
+fn a_key_that_decrypts_survives_its_json_and_publishes_nothing_private() {
+    for algorithm in encryption_algorithms() {
+        let key = made_to_decrypt(algorithm);
+        assert_eq!(key.algorithm(), algorithm);
+        let again = PrivateJwk::parse(key.to_json().as_bytes()).unwrap();
+        assert_eq!((again.to_json(), again.public()), (key.to_json(), key.public()), "{algorithm}");
+        let kid = "billing.enc.1".parse().unwrap();
+        let published = members(&key.published(&kid).to_json());
+        for (name, value) in [("use", "enc"), ("alg", algorithm.name()), ("kid", "billing.enc.1")] {
+            assert_eq!(published[name], value, "{algorithm}");
+        }
+        for private in ["d", "p", "q", "dp", "dq", "qi"] {
+            assert!(!published.contains_key(private), "{algorithm} {private}");
+        }
+        assert!(key.decrypter(&kid).is_ok(), "{algorithm}");
+        assert!(key.decrypter(&"billing.sig.1".parse().unwrap()).is_err(), "{algorithm}");
+        assert!(key.signer("billing.sig.1".parse().unwrap()).is_err(), "{algorithm}: it never signs");
+    }
+    let signing = made(Algorithm::ES256);
+    assert!(signing.decrypter(&"billing.enc.1".parse().unwrap()).is_err(), "a key that signs never decrypts");
+}
+
+#[test]
+fn a_key_that_decrypts_is_made_for_its_algorithm_alone() {
+    let unfit = KeyAlgorithm::Encryption(KeyManagement::EcdhEs, KeyType::Rsa);
+    assert!(matches!(PrivateJwk::generate(unfit), Err(StoreError::Unsupported(_))));
+    let unfit = KeyAlgorithm::Encryption(KeyManagement::RsaOaep256, KeyType::P256);
+    assert!(matches!(PrivateJwk::generate(unfit), Err(StoreError::Unsupported(_))));
+    for curve in [KeyType::P256, KeyType::P384, KeyType::X25519] {
+        let algorithm = KeyAlgorithm::Encryption(KeyManagement::EcdhEsA256Kw, curve);
+        let good = members(&made_to_decrypt(algorithm).to_json());
+        let other = members(&made_to_decrypt(algorithm).to_json());
+        for (name, value) in [
+            ("use", json!("sig")),
+            ("alg", json!("RSA-OAEP-256")),
+            ("alg", json!("RSA1_5")),
+            ("alg", json!("dir")),
+            ("alg", json!("A256KW")),
+            ("alg", json!("PBES2-HS256+A128KW")),
+            ("key_ops", json!(["sign"])),
+            ("key_ops", json!(["deriveKey", "sign"])),
+            ("key_ops", json!([])),
+            ("crv", json!("P-521")),
+            ("crv", json!("Ed25519")),
+            ("x", other["x"].clone()),
+            ("d", other["d"].clone()),
+            ("d", json!("AA")),
+            ("n", json!("AQAB")),
+            ("oth", json!([])),
+        ] {
+            let mut changed = good.clone();
+            changed.insert(name.to_owned(), value.clone());
+            assert!(matches!(parse(&changed), Err(StoreError::Malformed(_))), "{algorithm} {name}: {value}");
+        }
+        let mut listed = good.clone();
+        listed.insert("key_ops".to_owned(), json!(["deriveKey", "deriveBits"]));
+        assert!(parse(&listed).is_ok());
     }
 }
 
