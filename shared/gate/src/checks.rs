@@ -192,6 +192,7 @@ impl Gate {
                 joined(rules.types.iter().map(|typ| typ.as_typ()).chain(untyped))
             }
             Check::Kid => "1 to 128 of A-Z a-z 0-9 . _ -".to_owned(),
+            Check::KeyOwner => format!("{}.sig", self.resolver.own()?),
             Check::Issuer => rules.issuer.clone(),
             Check::Audience => joined(rules.audiences.iter().map(String::as_str)),
             Check::Lifetime => rules.max_lifetime.map(seconds)?,
@@ -209,7 +210,6 @@ impl Gate {
             | Check::Header
             | Check::Members
             | Check::Texts
-            | Check::KeyOwner
             | Check::KeySource
             | Check::KeyKnown
             | Check::KeyUsable

@@ -94,6 +94,7 @@ fn faults() -> Vec<(Check, Spoil)> {
         (Check::Confirmation, |draft| claim(draft, "cnf", 3)),
         (Check::Sender, |draft| claim(draft, "cnf", json!({"jkt": "a"}))),
         (Check::Sender, |draft| claim(draft, "cnf", json!({"x5t#S256": "a"}))),
+        (Check::Sender, |draft| claim(draft, "cnf", json!({"x5t#S256": "a"}))),
         (Check::Route, |draft| to(draft, "GET", "/customers")),
         (Check::Scopes, |draft| claim(draft, "scope", "files:read")),
         (Check::Policy, |draft| {
@@ -221,6 +222,7 @@ fn limits_are_those_of_the_configuration() {
         (Check::Encryption, "refused"),
         (Check::Algorithm, "EdDSA"),
         (Check::Type, "bridged+jwt"),
+        (Check::KeyOwner, "orders.sig"),
         (Check::Issuer, "https://edge.example.com"),
         (Check::Audience, "orders"),
         (Check::Lifetime, "240 s"),

@@ -166,6 +166,11 @@ impl Resolver {
         Err(ResolveError::Unavailable("the process was asleep".to_owned()))
     }
 
+    /// Whose keys alone are asked for, where kids are ours.
+    pub fn own(&self) -> Option<&BackendName> {
+        self.0.admission.own.as_ref()
+    }
+
     /// Forgets a key at once and refuses it from now on, for the life of this resolver.
     pub fn revoke(&self, kid: &str) {
         let mut cold = self.0.cold();
