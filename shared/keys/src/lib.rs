@@ -6,6 +6,7 @@ mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod decrypter;
+mod decrypters;
 pub mod directory;
 mod discovery;
 mod freshness;
@@ -20,6 +21,7 @@ mod store;
 
 pub use algorithm::KeyAlgorithm;
 pub use clock::{Clock, SystemClock};
+pub use decrypters::Decrypters;
 pub use discovery::Discovery;
 pub use http::{HttpClient, RemoteError};
 pub use jwks::JwksUrl;

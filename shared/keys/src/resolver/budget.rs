@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::KeyLimits;
 
 /// How often kids that were never seen before may cost a fetch. Known kids are not on it.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     issuer: Limiter,
     share: NonZeroU32,
     /// Addresses are for free to who has enough of them, so there are never more than [`PEERS`] of these.
@@ -38,7 +38,7 @@ enum Peer {
 }
 
 impl Budget {
-    pub(super) fn new(limits: &KeyLimits) -> Self {
+    pub(crate) fn new(limits: &KeyLimits) -> Self {
         let clock = TokioClock(Instant::now());
         let per_minute = |fetches| NonZeroU32::new(fetches).unwrap_or(NonZeroU32::MIN);
         Self {
@@ -50,7 +50,7 @@ impl Budget {
     }
 
     /// Takes one fetch, from the share of `peer` first, so that one that has had its share takes nothing from the others.
-    pub(super) fn spend(&mut self, peer: Option<IpAddr>) -> Result<(), &'static str> {
+    pub(crate) fn spend(&mut self, peer: Option<IpAddr>) -> Result<(), &'static str> {
         let peer = Peer::from(peer);
         let within = match self.peers.get(&peer) {
             Some(share) => share.check().is_ok(),

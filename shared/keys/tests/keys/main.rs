@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod decrypters;
 mod directory;
 mod discovery;
 mod http;
