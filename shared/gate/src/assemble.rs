@@ -2,14 +2,14 @@ use std::{collections::BTreeMap, fs::OpenOptions, io, sync::Arc, time::Duration}
 
 use drawbridge_config::{Audit, Backend, Config, Encryption, Issuer, Keys, Store};
 use drawbridge_keys::{
-    BackendName, Discovery, HttpClient, JwksUrl, KeySource, KeyStore, Resolver, StoreError, StoreSource,
-    directory::DirectoryStore,
+    BackendName, Decrypters, Discovery, HttpClient, JwksUrl, KeySource, KeyStore, Resolver, StoreError,
+    StoreSource, directory::DirectoryStore,
 };
 use drawbridge_policy::cedar::CedarPolicies;
 use drawbridge_verify::{MediaType, Relaxation, Rules};
 use thiserror::Error;
 
-use crate::{AuditSink, Gate, OcsfLines, Subject, context};
+use crate::{AuditSink, Gate, OcsfLines, Subject, context, decryption::Decryption, seen::Seen};
 
 /// Opens a configured store. Each function passes one that knows its own cloud; [`open_directory`] knows none.
 pub type OpenStore<'a> = &'a (dyn Fn(&Store) -> Result<Arc<dyn KeyStore>, StoreError> + Sync);
@@ -33,7 +33,7 @@ pub fn gate_for_backend(
     let backend = configured(config, backend)?;
     let issuer = named_issuer(config, &backend.issuer)?;
     let source = source(config, &backend.issuer, issuer, Some(&backend.name), http, open)?;
-    guard(backend, issuer, source, audit)
+    guard(backend, issuer, source, decrypters(config, backend, issuer, open)?, audit)
 }
 
 /// As [`gate_for_backend`], with the keys of the backend's issuer from `source` and not from where the configuration has them:
@@ -48,13 +48,14 @@ pub fn gate_over(
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
     let backend = configured(config, backend)?;
-    guard(backend, named_issuer(config, &backend.issuer)?, source, audit)
+    guard(backend, named_issuer(config, &backend.issuer)?, source, None, audit)
 }
 
 fn guard(
     backend: &Backend,
     issuer: &Issuer,
     source: Arc<dyn KeySource>,
+    decrypters: Option<Decrypters>,
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
     context::check_names(&backend.context)
@@ -71,8 +72,13 @@ fn guard(
         subject: Subject::Gate,
         backend: backend.name.clone(),
         rules,
-        encryption: backend.encryption,
+        decryption: match backend.encryption {
+            Encryption::Refused => Decryption::Refused,
+            Encryption::Accepted => Decryption::Accepted(decrypters),
+            Encryption::Required => Decryption::Required(decrypters),
+        },
         resolver: Arc::new(resolver(issuer, source, Some(&backend.name))),
+        seen: Seen::default(),
         routes: backend.routes.clone(),
         policies: Some(policies),
         context: backend.context.clone(),
@@ -175,8 +181,9 @@ impl Consumers {
             subject: Subject::Edge,
             backend: backend.name.clone(),
             rules: self.rules.clone(),
-            encryption: Encryption::Refused,
+            decryption: Decryption::Refused,
             resolver: Arc::clone(&self.resolver),
+            seen: Seen::default(),
             routes: backend.routes.clone(),
             policies: None,
             context: Vec::new(),
@@ -251,6 +258,25 @@ fn resolver(issuer: &Issuer, source: Arc<dyn KeySource>, backend: Option<&Backen
         issuer.thumbprints.clone(),
         issuer.key_limits.clone(),
     )
+}
+
+/// The private keys that encrypted tokens are opened with, from the backend's own store; None where there are to be no such tokens.
+fn decrypters(
+    config: &Config,
+    backend: &Backend,
+    issuer: &Issuer,
+    open: OpenStore<'_>,
+) -> Result<Option<Decrypters>, AssembleError> {
+    if backend.encryption == Encryption::Refused {
+        return Ok(None);
+    }
+    let failed = |message: String| AssembleError(format!("backends.{}.store: {message}", backend.name));
+    let name = backend.store.as_deref();
+    let name =
+        name.ok_or_else(|| failed("not configured; name the one with the keys to decrypt with".to_owned()))?;
+    let store = config.stores.get(name).ok_or_else(|| failed(format!("there is no store `{name}`")))?;
+    let store = open(store).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(Decrypters::new(store, backend.name.clone(), &issuer.key_limits)))
 }
 
 /// Where the configuration has the keys of an issuer.

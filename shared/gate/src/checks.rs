@@ -46,7 +46,10 @@ checks! {
     ]
     Characters "token.characters" "nothing but the characters of a token" [Fault::Silent(Reason::TokenMalformed)]
     Encryption "token.encryption" "encrypted where it must be" [Fault::Reason(Reason::TokenEncryptionRequired)]
-    Decryption "token.decryption" "it can be decrypted, where it is encrypted" [Fault::Reason(Reason::TokenDecryptionFailed)]
+    Decryption "token.decryption" "where it is encrypted: well-formed, to a key of this backend, and that key opens it" [
+        Fault::Envelope,
+        Fault::Reason(Reason::TokenDecryptionFailed)
+    ]
     Size "token.size" "no longer than the bound" [Fault::Reason(Reason::TokenTooLarge)]
     Form "token.form" "a signed token: three segments of base64url" [
         Fault::Reason(Reason::TokenMalformed),
@@ -140,6 +143,8 @@ enum Fault {
     Reason(Reason),
     /// This reason without a detail.
     Silent(Reason),
+    /// Any reason, with a detail of what the envelope of the token failed.
+    Envelope,
     /// The reason and the detail of this error.
     Error(TokenError),
     /// As `Error`, where the key or the claims failed what the header had passed.
@@ -152,6 +157,7 @@ impl Check {
     pub fn failed(reason: Reason, detail: Option<&str>) -> Option<Self> {
         let exact = |fault: &Fault| match fault {
             Fault::Reason(_) => false,
+            Fault::Envelope => detail.is_some_and(Refusal::is_of_envelope),
             Fault::Silent(silent) => *silent == reason && detail.is_none(),
             Fault::Error(error) => Refusal::from(*error).says(reason, detail),
             Fault::Late(error) => Refusal::late(*error).says(reason, detail),
@@ -180,7 +186,7 @@ impl Gate {
         Some(match check {
             Check::Method => format!("none of {}", credentials::METHOD_OVERRIDES.join(", ")),
             Check::Size => format!("{} bytes", rules.max_token_bytes),
-            Check::Encryption | Check::Decryption => match self.encryption {
+            Check::Encryption | Check::Decryption => match self.decryption.encryption() {
                 Encryption::Refused => "refused".to_owned(),
                 Encryption::Accepted => "accepted".to_owned(),
                 Encryption::Required => "required".to_owned(),
@@ -265,6 +271,7 @@ mod tests {
                         Refusal { detail: Some("any".to_owned()), ..Refusal::from(*reason) }
                     }
                     Fault::Silent(reason) => Refusal::from(*reason),
+                    Fault::Envelope => Refusal::from(TokenError::TooLarge).of_envelope(),
                     Fault::Error(error) => Refusal::from(*error),
                     Fault::Late(error) => Refusal::late(*error),
                 };

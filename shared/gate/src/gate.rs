@@ -1,16 +1,15 @@
 use std::sync::Arc;
 
-use drawbridge_config::Encryption;
 use drawbridge_keys::{BackendName, Resolver};
 use drawbridge_policy::{
     METHODS, Match, Path, Routes,
     cedar::{CedarPolicies, Facts},
 };
-use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified};
+use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified, jwe::Nested};
 
 use crate::{
     Allow, AuditEvent, AuditSink, Decision, Deny, Reason, Request, Subject, context, credentials,
-    refusal::Refusal, request_id, sender,
+    decryption::Decryption, refusal::Refusal, request_id, seen::Seen, sender,
 };
 
 /// The gate of one backend: everything parsed and ready.
@@ -18,8 +17,9 @@ pub struct Gate {
     pub(crate) subject: Subject,
     pub(crate) backend: BackendName,
     pub(crate) rules: Rules,
-    pub(crate) encryption: Encryption,
+    pub(crate) decryption: Decryption,
     pub(crate) resolver: Arc<Resolver>,
+    pub(crate) seen: Seen,
     pub(crate) routes: Routes,
     /// None at the edge: policies are about bridged claims, and the backend's gate decides with them.
     pub(crate) policies: Option<CedarPolicies>,
@@ -136,13 +136,12 @@ impl Gate {
     ) -> Result<(Path<'r>, Authentic<'s>), Refusal> {
         let path = credentials::hygiene(request.target, &request.headers)?;
         let token = credentials::bearer(request.target, &request.headers)?;
-        if self.encryption == Encryption::Required {
-            return Err(Reason::TokenEncryptionRequired.into());
-        }
+        let nested = self.decryption.open(token, self.rules.max_token_bytes, request.source_ip).await?;
+        let token = nested.as_ref().map_or(token, Nested::as_str);
         let unverified = Unverified::parse(token, self.rules.max_token_bytes)?;
         let admitted = self.rules.admit(unverified)?;
         let key = self.resolver.resolve(admitted.kid(), request.source_ip).await?;
-        Ok((path, admitted.verify(&key).map_err(Refusal::late)?))
+        Ok((path, self.seen.verify(admitted, &key).map_err(Refusal::late)?))
     }
 
     /// From verified claims to what the backend is told.

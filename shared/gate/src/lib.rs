@@ -8,11 +8,13 @@ mod checks;
 mod context;
 mod credentials;
 mod decision;
+mod decryption;
 mod forward;
 mod gate;
 mod reason;
 mod refusal;
 mod request;
+mod seen;
 mod sender;
 
 pub use assemble::{

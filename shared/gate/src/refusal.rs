@@ -19,7 +19,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn because(reason: Reason, cause: &impl ToString) -> Self {
+    pub(crate) fn because(reason: Reason, cause: &impl ToString) -> Self {
         let mut detail = cause.to_string();
         if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
             detail.truncate(end);
@@ -37,6 +37,17 @@ impl Refusal {
         Self { detail: Some(detail.to_owned()), ..Self::from(error) }
     }
 
+    /// What the envelope of an encrypted token failed: told apart from the same fault of the token inside.
+    pub(crate) fn of_envelope(self) -> Self {
+        let detail = self.detail.as_deref().unwrap_or(self.reason.description());
+        Self { detail: Some(format!("{ENVELOPE}{detail}")), ..self }
+    }
+
+    /// Whether a detail is that of an envelope.
+    pub(crate) fn is_of_envelope(detail: &str) -> bool {
+        detail.starts_with(ENVELOPE)
+    }
+
     /// Whether a deny with this reason and detail is this one.
     pub(crate) fn says(&self, reason: Reason, detail: Option<&str>) -> bool {
         self.reason == reason && self.detail.as_deref() == detail
@@ -45,6 +56,9 @@ impl Refusal {
 
 /// The longest detail, in characters: a key source's error text is not ours to bound.
 const MAX_DETAIL: usize = 300;
+
+/// How the detail of an envelope begins.
+const ENVELOPE: &str = "the encryption: ";
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
@@ -69,6 +83,7 @@ impl From<TokenError> for Refusal {
             TokenError::TypeNotAllowed => Reason::TokenTypeNotAllowed,
             TokenError::KidMissing => Reason::TokenKidMissing,
             TokenError::KidMalformed => Reason::TokenKidMalformed,
+            TokenError::DecryptionFailed => Reason::TokenDecryptionFailed,
             TokenError::SignatureInvalid => Reason::TokenSignatureInvalid,
             TokenError::ClaimsMalformed(_) => Reason::TokenClaimsMalformed,
             TokenError::ClaimMissing(_) => Reason::TokenClaimMissing,

@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use drawbridge_gate::{Decision, Reason};
+use drawbridge_keys::StoreError;
 use serde_json::{Value, json};
-use support::{Case, House, NOW, Signs};
+use support::{Case, House, NOW, Shelf, Signs};
 
 #[test]
 fn attack_06_a_hostile_kid_is_refused_before_any_key_is_asked_for() {
@@ -100,6 +103,61 @@ fn attack_17_one_token_on_two_routes_is_two_decisions() {
         assert_eq!(Case::new().at(NOW + 600).decide(&gate).reason(), Reason::TokenExpired);
     }
     assert_eq!(house.shelf.asked(), 1);
+}
+
+#[test]
+fn attack_17_one_token_before_two_policies_and_two_senders_is_two_decisions() {
+    let house = House::new();
+    let gate = house.gate("orders");
+    let (ours, other) = (support::certificate(), support::certificate());
+    let case = Case::new().claim("region", "EU").bound_to(&ours);
+    let case = case.clone().text(case.token());
+    for _ in 0..2 {
+        for (target, certificate, expected) in [
+            ("/regions/EU/customers", &ours, Reason::Allowed),
+            ("/regions/US/customers", &ours, Reason::PolicyDenied),
+            ("/regions/EU/customers", &other, Reason::SenderMismatch),
+            ("/customers/4711", &ours, Reason::Allowed),
+        ] {
+            let case = case.clone().to("GET", target).showing(certificate.pem());
+            assert_eq!(case.decide(&gate).reason(), expected, "{target}");
+        }
+    }
+}
+
+#[test]
+fn attack_17_what_one_gate_has_seen_is_nothing_to_another() {
+    let (house, other) = (House::new(), House::new());
+    other.shelf.put("orders.sig.1", Ok(Signs::Stranger.jwk("orders.sig.1")));
+    let gates = [house.gate("orders"), other.gate("orders"), house.gate("billing")];
+    for _ in 0..2 {
+        let reasons = gates.each_ref().map(|gate| Case::new().decide(gate).reason());
+        assert_eq!(reasons, [Reason::Allowed, Reason::TokenSignatureInvalid, Reason::KeyForeign]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_17_a_seen_token_goes_with_its_key() {
+    let stories: [(_, fn(&Shelf), Reason); 3] = [
+        ("revoked", |shelf| shelf.put("orders.sig.1", Err(StoreError::NotFound)), Reason::KeyUnknown),
+        (
+            "replaced",
+            |shelf| shelf.put("orders.sig.1", Ok(Signs::Stranger.jwk("orders.sig.1"))),
+            Reason::TokenSignatureInvalid,
+        ),
+        ("the same", |_| (), Reason::Allowed),
+    ];
+    for (story, change, expected) in stories {
+        let house = House::new();
+        let gate = house.gate("orders");
+        for _ in 0..2 {
+            assert_eq!(Case::new().decided(&gate).await.reason(), Reason::Allowed, "{story}");
+        }
+        change(&house.shelf);
+        // The end of the key's freshness.
+        tokio::time::advance(Duration::from_secs(301)).await;
+        assert_eq!(Case::new().decided(&gate).await.reason(), expected, "{story}");
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub enum Signs {
 
 /// A key store in memory that counts how often it was asked.
 pub struct Shelf {
-    keys: BTreeMap<&'static str, Result<PublicJwk, StoreError>>,
+    keys: Mutex<BTreeMap<&'static str, Result<PublicJwk, StoreError>>>,
     pub asked: AtomicUsize,
 }
 
@@ -290,6 +290,10 @@ impl Case {
     }
 
     pub fn decide(&self, gate: &Gate) -> Decision {
+        block_on(self.decided(gate))
+    }
+
+    pub async fn decided(&self, gate: &Gate) -> Decision {
         let bearer = format!("Bearer {}", self.token());
         let mut headers: Vec<_> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
@@ -304,7 +308,7 @@ impl Case {
             client_certificate: self.certificate.as_deref(),
             request_id: Some("r-1"),
         };
-        block_on(gate.decide(&request, UnixTime::from_secs(self.now)))
+        gate.decide(&request, UnixTime::from_secs(self.now)).await
     }
 }
 
@@ -330,7 +334,12 @@ impl Signs {
 
 impl Shelf {
     fn new<const N: usize>(keys: [(&'static str, Result<PublicJwk, StoreError>); N]) -> Arc<Self> {
-        Arc::new(Self { keys: keys.into(), asked: AtomicUsize::new(0) })
+        Arc::new(Self { keys: Mutex::new(keys.into()), asked: AtomicUsize::new(0) })
+    }
+
+    /// From now on the store has this under a kid.
+    pub fn put(&self, kid: &'static str, key: Result<PublicJwk, StoreError>) {
+        self.keys.lock().unwrap().insert(kid, key);
     }
 
     pub fn asked(&self) -> usize {
@@ -342,7 +351,7 @@ impl Shelf {
 impl KeyStore for Shelf {
     async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.keys.get(kid.to_string().as_str()).cloned().unwrap_or(Err(StoreError::NotFound))
+        self.keys.lock().unwrap().get(kid.to_string().as_str()).cloned().unwrap_or(Err(StoreError::NotFound))
     }
     async fn signer(&self, _: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
         Err(StoreError::NotFound)

@@ -15,6 +15,7 @@ mod json;
 mod jwe;
 mod keys;
 mod make;
+mod proof;
 mod properties;
 mod second_opinion;
 mod tokens;

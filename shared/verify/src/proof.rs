@@ -1,0 +1,65 @@
+use aws_lc_rs::digest;
+
+use crate::{Admitted, Authentic, PublicKey, Thumbprint, TokenError};
+
+/// An admitted token with the digest of all its bytes, by which a caller can tell that it has met it before.
+#[derive(Debug)]
+pub struct Digested<'r, 't> {
+    token: Admitted<'r, 't>,
+    digest: TokenDigest,
+}
+
+/// SHA-256 of a whole compact token, signature and all. Says nothing of whether the token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+/// That one key signed one token. Only [`Digested::verify`] makes one, and it holds for those bytes and that key alone.
+///
+/// It proves the signature and nothing else: claims, times and the right to use the key are checked each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    token: TokenDigest,
+    key: Thumbprint,
+}
+
+impl<'r, 't> Admitted<'r, 't> {
+    /// Digests the token.
+    pub fn digested(self) -> Digested<'r, 't> {
+        let digest = TokenDigest::of(self.token);
+        Digested { token: self, digest }
+    }
+}
+
+impl<'r> Digested<'r, '_> {
+    /// What the token is known by.
+    pub fn digest(&self) -> TokenDigest {
+        self.digest
+    }
+
+    /// As [`Admitted::verify`], and gives a proof of it. Where `known` is a proof for this token and this key, it stands for the
+    /// signature; any other is not looked at further.
+    ///
+    /// `key` must be the one that the kid names now: a proof does not make a key that was revoked a good one.
+    ///
+    /// # Errors
+    /// As [`Admitted::verify`], whatever `known` is.
+    pub fn verify(
+        self,
+        key: &PublicKey,
+        known: Option<&Proof>,
+    ) -> Result<(Authentic<'r>, Proof), TokenError> {
+        let proof = Proof { token: self.digest, key: key.thumbprint() };
+        let authentic = self.token.verify_unless(known == Some(&proof), key)?;
+        Ok((authentic, proof))
+    }
+}
+
+impl TokenDigest {
+    fn of(token: &str) -> Self {
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+}
