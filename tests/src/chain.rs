@@ -45,7 +45,11 @@ impl Chain {
 
     /// The chain of a configuration of one's own.
     pub async fn start_with(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in_folder(tempfile::tempdir().unwrap(), config).await
+    }
+
+    /// As [`start_with`](Self::start_with), in a folder that has the policies that the configuration names.
+    pub async fn start_in_folder(folder: TempDir, config: &str) -> Self {
         let file = folder.path().join("drawbridge.yaml");
         std::fs::write(&file, config).unwrap();
         Self::start_in(folder, &["--config", file.to_str().unwrap()]).await

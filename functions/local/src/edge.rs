@@ -199,7 +199,7 @@ mod tests {
     async fn edge_at(bridge: SocketAddr, orders: SocketAddr) -> SocketAddr {
         let text = include_str!("../sample/drawbridge.yaml")
             .replace("https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod", &format!("http://{orders}"));
-        let config = load(&text, "drawbridge.yaml", Path::new(".")).unwrap();
+        let config = load(&text, "drawbridge.yaml", Path::new("sample")).unwrap();
         let edge = Edge::new(&config, bridge.to_string().parse().unwrap()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -13,7 +13,7 @@ async fn start(folder: &Path, algorithms: &str) -> String {
         .replace("https://login.example.com", &issuer)
         .replace("keys: discovery\n", "keys: discovery\n    relax: [allow_http_on_loopback]\n")
         .replace("[RS256, ES256]", algorithms);
-    let config = load(&text, "drawbridge.yaml", Path::new(".")).unwrap();
+    let config = load(&text, "drawbridge.yaml", Path::new("sample")).unwrap();
     let idp = IdentityProvider::of(&config, folder.to_owned()).unwrap();
     tokio::spawn(idp.serve(listener));
     issuer
@@ -146,7 +146,7 @@ fn the_key_is_kept_and_a_broken_one_is_an_error() {
 async fn it_listens_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
     let config =
-        load(include_str!("../../sample/drawbridge.yaml"), "drawbridge.yaml", Path::new(".")).unwrap();
+        load(include_str!("../../sample/drawbridge.yaml"), "drawbridge.yaml", Path::new("sample")).unwrap();
     let idp = IdentityProvider::of(&config, folder.path().to_owned()).unwrap();
     let everywhere = TcpListener::bind("0.0.0.0:0").await.unwrap();
     assert!(matches!(idp.serve(everywhere).await, Err(IdpError::NotLoopback(_))));

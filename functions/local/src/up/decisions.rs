@@ -20,6 +20,7 @@ pub(super) struct DecisionLine {
     kid: Option<String>,
     txn: Option<String>,
     request_id: Option<String>,
+    policies: Vec<String>,
     relaxed: Vec<String>,
 }
 
@@ -58,6 +59,12 @@ impl DecisionLine {
             kid: session.credential_uid,
             txn: metadata.correlation_uid,
             request_id: api.request.uid,
+            policies: actor
+                .authorizations
+                .into_iter()
+                .filter_map(|by| by.policy)
+                .map(|policy| policy.uid)
+                .collect(),
             relaxed: unmapped.relaxed,
         })
     }
@@ -80,6 +87,7 @@ impl DecisionLine {
             "kid": self.kid,
             "txn": self.txn,
             "request_id": self.request_id,
+            "policies": self.policies,
             "relaxed": self.relaxed,
         })
     }
@@ -95,7 +103,8 @@ impl DecisionLine {
             "{at} {paint}{word}{plain} {:<4} {:<12} {:<32} {principal:<12} {}",
             self.subject, self.backend, self.operation, self.reason
         );
-        for said in [self.detail.as_deref(), self.kid.as_deref()].into_iter().flatten() {
+        let policies = self.policies.iter().map(String::as_str);
+        for said in self.detail.as_deref().into_iter().chain(policies).chain(self.kid.as_deref()) {
             line.push_str("  ");
             line.push_str(said);
         }
@@ -125,6 +134,18 @@ struct Metadata {
 struct Actor {
     user: User,
     session: Option<Session>,
+    #[serde(default)]
+    authorizations: Vec<Authorization>,
+}
+
+#[derive(Deserialize)]
+struct Authorization {
+    policy: Option<Policy>,
+}
+
+#[derive(Deserialize)]
+struct Policy {
+    uid: String,
 }
 
 #[derive(Deserialize)]

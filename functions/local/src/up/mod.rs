@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use drawbridge_config::{Config, load, load_file};
+use drawbridge_config::{Config, load_file};
 use drawbridge_keys::Kid;
 
 pub use self::{
@@ -57,8 +57,14 @@ pub async fn up(options: Options) -> Outcome {
     let start = Instant::now();
     let mut signals =
         Signals::new().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
-    let config = configuration(options.config.as_deref())?;
+    // A configuration of the user's is read before anything is written; the sample is written to be read.
+    let given = options
+        .config
+        .as_deref()
+        .or_else(|| Some(Path::new("drawbridge.yaml")).filter(|file| file.is_file()));
+    let config = given.map(load_file).transpose().map_err(Failure::invalid)?;
     let state = State::open(&options.state)?;
+    let config = config.map_or_else(|| sample(&state), Ok)?;
     let kids = state.signing_keys(&config).await?;
 
     let mut attempt = 0;
@@ -166,15 +172,12 @@ fn ended(part: &str, status: io::Result<std::process::ExitStatus>, last: Option<
     Failure::new(format!("`{part}` ended unexpectedly ({status}){said}; everything else is stopped"))
 }
 
-/// The user's configuration.
-fn configuration(file: Option<&Path>) -> Result<Config, Failure> {
-    let default = Path::new("drawbridge.yaml");
-    let loaded = match file {
-        Some(file) => load_file(file),
-        None if default.is_file() => load_file(default),
-        None => load(SAMPLE, "<built-in sample>", Path::new(".")),
-    };
-    loaded.map_err(Failure::invalid)
+/// The built-in sample, in the state folder for whoever wants to read or change it.
+fn sample(state: &State) -> Result<Config, Failure> {
+    for (name, text) in SAMPLE {
+        state.write(&format!("sample/{name}"), text.as_bytes())?;
+    }
+    load_file(&state.folder().join("sample/drawbridge.yaml")).map_err(Failure::invalid)
 }
 
 fn write_effective(config: &Config, addresses: &Addresses, state: &State) -> Result<PathBuf, Failure> {
@@ -224,7 +227,10 @@ fn all_parts(config: &Config, addresses: &Addresses, file: &Path, state: &Path) 
 }
 
 /// What runs where no configuration is given.
-const SAMPLE: &str = include_str!("../../sample/drawbridge.yaml");
+const SAMPLE: [(&str, &str); 2] = [
+    ("drawbridge.yaml", include_str!("../../sample/drawbridge.yaml")),
+    ("policies/orders.cedar", include_str!("../../sample/policies/orders.cedar")),
+];
 
 /// How often free ports are chosen anew.
 const ATTEMPTS: u32 = 3;

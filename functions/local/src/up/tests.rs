@@ -1,9 +1,11 @@
 use serde_json::{Value, json};
 
+use drawbridge_config::load;
+
 use super::*;
 
 fn sample() -> Config {
-    load(SAMPLE, "drawbridge.yaml", Path::new(".")).unwrap()
+    load(SAMPLE[0].1, "drawbridge.yaml", Path::new("sample")).unwrap()
 }
 
 fn local(config: &Config) -> Value {
@@ -85,9 +87,9 @@ consumers: login
 audit: { ocsf: audit.jsonl }
 local: { aws: { authorizer: rest-token, cache_ttl: 1m }, azure: { mode: invoke } }
 "#;
-    let config = load(text, "drawbridge.yaml", Path::new(".")).unwrap();
+    let config = load(text, "drawbridge.yaml", Path::new("sample")).unwrap();
     let once = local(&config);
-    let again = load(&once.to_string(), "config.json", Path::new(".")).unwrap();
+    let again = load(&once.to_string(), "config.json", Path::new("sample")).unwrap();
     let twice = local(&again);
     // Where a backend stands is known by its upstream's name only the first time; everything else stays as it was.
     let without_places = |mut config: Value| {
@@ -108,10 +110,10 @@ local: { aws: { authorizer: rest-token, cache_ttl: 1m }, azure: { mode: invoke }
 fn what_cannot_run_here_says_what_to_write() {
     let addresses = Addresses::choose(0, [].iter()).unwrap();
     let refused = |text: &str| {
-        let config = load(text, "drawbridge.yaml", Path::new(".")).unwrap();
+        let config = load(text, "drawbridge.yaml", Path::new("sample")).unwrap();
         effective(&config, &addresses, Path::new("/k")).unwrap_err()
     };
-    let without_consumers = SAMPLE.replace("consumers: login ", "# ");
+    let without_consumers = SAMPLE[0].1.replace("consumers: login ", "# ");
     assert_eq!(refused(&without_consumers), NotRunnable::NoConsumers);
 }
 
