@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
-    commands::{check, decide, function, keys, serve, up},
+    commands::{check, decide, explain, function, keys, serve, test, up},
     exit::{Exit, Failure},
     output::error_line,
 };
@@ -27,6 +27,8 @@ enum Command {
     Up(up::Arguments),
     Check(check::Arguments),
     Decide(decide::Arguments),
+    Explain(explain::Arguments),
+    Test(test::Arguments),
     Keys(keys::Arguments),
     #[command(hide = true)]
     Function(function::Arguments),
@@ -61,6 +63,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Up(arguments) => up::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Decide(arguments) => decide::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
         Command::Keys(arguments) => keys::run(arguments),
         Command::Function(arguments) => function::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
@@ -81,4 +85,7 @@ Examples:
   drawbridge up                                   start the whole chain on this machine
   drawbridge check drawbridge.yaml                every mistake of a configuration, with its place and the mend
   drawbridge decide --config drawbridge.yaml      decide requests from stdin, one JSON object a line
+  drawbridge explain --config drawbridge.yaml --token - < token.txt
+                                                  every check of one token or request, with what it saw
+  drawbridge test orders.test.yaml                test routes, scopes and policies
   drawbridge keys list --config drawbridge.yaml --store local";

@@ -86,7 +86,7 @@ fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-fn object(mistake: &Mistake) -> Value {
+pub(super) fn object(mistake: &Mistake) -> Value {
     let Mistake { file, line, column, path, message } = mistake;
     json!({ "file": file, "line": line, "column": column, "path": path, "message": message })
 }

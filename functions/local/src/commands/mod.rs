@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod decide;
+pub mod explain;
 pub mod function;
 pub mod keys;
 pub mod serve;
+pub mod test;
 pub mod up;
 
 use std::{fmt::Display, time::Duration};

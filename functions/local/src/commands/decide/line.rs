@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 /// One request, as `decide` reads it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Line<'a> {
+pub(in crate::commands) struct Line<'a> {
     #[serde(borrow, default)]
     pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -42,7 +42,7 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Line<'a> {
     /// The request of a line, or the id that could still be read.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Option<&'a RawValue>> {
+    pub(in crate::commands) fn parse(line: &'a [u8]) -> Result<Self, Option<&'a RawValue>> {
         /// What is left to read of a line that is no request.
         #[derive(Deserialize)]
         struct Identified<'a> {
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    pub(super) fn request(&self) -> Request<'_> {
+    pub(in crate::commands) fn request(&self) -> Request<'_> {
         Request {
             method: &self.method,
             target: &self.uri,

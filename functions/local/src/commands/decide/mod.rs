@@ -11,11 +11,12 @@ use std::{
 
 use clap::Args;
 use drawbridge_config::{Backend, Config, load_file};
-use drawbridge_gate::{Gate, NoAudit, Reason, gate_for_backend, open_directory};
+use drawbridge_gate::{AuditSink, Gate, NoAudit, Reason, gate_for_backend, open_directory};
 use drawbridge_keys::{Clock, HttpClient, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
 
-use self::line::{Answer, Line};
+use self::line::Answer;
+pub(super) use self::line::Line;
 use super::{backend_names, broken, runtime};
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -58,7 +59,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let runtime = runtime()?;
     let gate = {
         let _guard = runtime.enter();
-        gate(&arguments)?
+        let config = load_file(&arguments.config).map_err(broken)?;
+        gate(&config, choose(&config, arguments.backend.as_deref())?, Arc::new(NoAudit))?
     };
     let at = arguments.at.map(UnixTime::from_secs);
     let mut input = BufReader::new(io::stdin().lock());
@@ -93,19 +95,24 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
-fn gate(arguments: &Arguments) -> Result<Gate, Failure> {
-    let config = load_file(&arguments.config).map_err(broken)?;
-    let backend = choose(&config, arguments.backend.as_deref())?;
+/// The gate of a backend over the keys that the configuration names, which are in a folder or behind an address.
+///
+/// # Errors
+/// When it cannot be put together.
+pub(super) fn gate(config: &Config, backend: &Backend, audit: Arc<dyn AuditSink>) -> Result<Gate, Failure> {
     let on_loopback = config
         .issuers
         .get(&backend.issuer)
         .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback));
     let http = HttpClient::new(KEY_FETCH, on_loopback).map_err(Failure::new)?;
-    gate_for_backend(&config, &backend.name, &http, &open_directory, Arc::new(NoAudit))
-        .map_err(Failure::invalid)
+    gate_for_backend(config, &backend.name, &http, &open_directory, audit).map_err(Failure::invalid)
 }
 
-fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Backend, Failure> {
+/// The backend of that name, or the only one.
+///
+/// # Errors
+/// When there is none, or which one is not said.
+pub(super) fn choose<'c>(config: &'c Config, name: Option<&str>) -> Result<&'c Backend, Failure> {
     let mut backends = config.backends.values();
     match (name, backends.next(), backends.next()) {
         (Some(name), ..) => {
