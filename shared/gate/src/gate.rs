@@ -61,6 +61,24 @@ impl Gate {
     where
         T: Send,
     {
+        let take = |claims: &Verified<'_>, route: Option<&Match<'_, '_>>| {
+            route.map(|route| take(Grant { claims, route }))
+        };
+        let (decision, taken) = self.decide_then(request, now, take).await;
+        (decision, taken.flatten())
+    }
+
+    /// As [`decide`](Self::decide); `then` is called with the verified claims once the decision is on record: of an allow with its
+    /// route, and of a deny that is about the route and not about the token or its sender.
+    pub(crate) async fn decide_then<T>(
+        &self,
+        request: &Request<'_>,
+        now: UnixTime,
+        then: impl FnOnce(&Verified<'_>, Option<&Match<'_, '_>>) -> T + Send,
+    ) -> (Decision, Option<T>)
+    where
+        T: Send,
+    {
         let request_id = request_id(request.request_id);
         let authenticated = self.authenticate(request).await;
         let mut event = AuditEvent {
@@ -76,14 +94,20 @@ impl Gate {
             Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
+        if let Err(refused) = sender::check(&claims, request.client_certificate) {
+            return (self.deny(event, refused.into()), None);
+        }
         match self.authorize(request, &path, &claims, &mut event) {
             Ok(Authorized { route, policies, context }) => {
                 let event = AuditEvent { policies: &policies, ..event };
                 let decision = self.allow(event, &claims, &route.route.template, context);
                 let granted = matches!(decision, Decision::Allow(_));
-                (decision, granted.then(|| take(Grant { claims: &claims, route: &route })))
+                (decision, granted.then(|| then(&claims, Some(&route))))
             }
-            Err(refusal) => (self.deny(event, refusal), None),
+            Err(refusal) => {
+                let (decision, recorded) = self.deny_on_record(event, refusal);
+                (decision, recorded.then(|| then(&claims, None)))
+            }
         }
     }
 
@@ -152,7 +176,6 @@ impl Gate {
         claims: &Verified<'_>,
         event: &mut AuditEvent<'a>,
     ) -> Result<Authorized<'a>, Refusal> {
-        sender::check(claims, request.client_certificate)?;
         let found = self.routes.find(request.method, path)?;
         event.route = Some(&found.route.template);
         found.authorize(claims)?;
@@ -191,11 +214,16 @@ impl Gate {
     }
 
     fn deny(&self, event: AuditEvent<'_>, refusal: Refusal) -> Decision {
+        // It stays the deny that it is, on record or not.
+        self.deny_on_record(event, refusal).0
+    }
+
+    /// The deny, and whether it is on record.
+    fn deny_on_record(&self, event: AuditEvent<'_>, refusal: Refusal) -> (Decision, bool) {
         let Refusal { reason, detail, required_scope, policies } = refusal;
         let event = AuditEvent { reason, detail: detail.as_deref(), policies: &policies, ..event };
-        // It stays the deny that it is, on record or not.
-        let _ = self.audit.record(&event);
-        denied(&event, required_scope)
+        let recorded = self.audit.record(&event).is_ok();
+        (denied(&event, required_scope), recorded)
     }
 }
 

@@ -16,6 +16,7 @@ mod refusal;
 mod request;
 mod seen;
 mod sender;
+mod standing;
 
 pub use assemble::{
     AssembleError, OpenStore, gate_for_backend, gate_for_consumers, gate_over, gates_for_consumers,
@@ -28,3 +29,4 @@ pub use forward::{ForwardAuth, problem, www_authenticate};
 pub use gate::{Gate, Grant};
 pub use reason::Reason;
 pub use request::{Headers, Request, is_identity_header, request_id};
+pub use standing::Standing;

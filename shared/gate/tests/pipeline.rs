@@ -343,6 +343,51 @@ fn claims_are_handed_out_only_of_a_granted_request_that_is_on_record() {
 }
 
 #[test]
+fn a_standing_is_known_of_every_decision_about_a_route_that_is_on_record_and_of_no_other() {
+    let stand = |house: &House, case: &Case| {
+        let bearer = format!("Bearer {}", case.token());
+        let request = drawbridge_gate::Request {
+            method: &case.method,
+            target: &case.target,
+            headers: [("authorization", bearer.as_bytes())].into_iter().collect(),
+            source_ip: None,
+            client_certificate: None,
+            request_id: None,
+        };
+        let gate = house.gate(case.backend);
+        support::block_on(gate.decide_and_stand(&request, UnixTime::from_secs(case.now))).1
+    };
+    let house = House::new();
+    let case = Case::new;
+    for (case, routes) in [
+        (case(), vec![0]),
+        (case().to("POST", "/customers"), vec![0]),
+        (case().to("GET", "/nowhere"), vec![0]),
+        (case().claim("scope", "files:read customers:write customers:read"), vec![0, 1, 2]),
+        (case().claim("scope", "files:readall"), vec![]),
+        (case().without("scope"), vec![]),
+    ] {
+        let standing = stand(&house, &case).unwrap();
+        assert_eq!(standing.routes, routes, "never the one with a policy");
+        assert_eq!(standing.principal, "alice");
+        assert!(standing.context.contains(&("sub".to_owned(), "alice".to_owned())));
+    }
+    for case in [
+        case().at(NOW + 3600),
+        case().signed_by(Signs::Stranger),
+        case().claim("cnf", json!({"jkt": "a"})),
+        case().bound_to(&support::certificate()),
+        case().claim("roles", "r".repeat(5000)),
+        case().to("GET", "/customers/../files"),
+    ] {
+        assert_eq!(stand(&house, &case), None);
+    }
+    let silent = House::new().auditing(Arc::new(Silent));
+    assert_eq!(stand(&silent, &case()), None);
+    assert_eq!(stand(&silent, &case().to("GET", "/nowhere")), None);
+}
+
+#[test]
 fn a_request_for_no_route_is_checked_but_for_route_and_scopes() {
     let house = House::new();
     let edges = house.edges();

@@ -148,6 +148,22 @@ impl Routes {
         let parameters = found.params.iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect();
         Ok(Match { route, index, method, parameters })
     }
+
+    /// The routes that the claims grant whatever the request is, by index: their scopes are there, and no policy decides as well.
+    pub fn granted(&self, claims: &Verified<'_>) -> impl Iterator<Item = usize> {
+        let granted = |route: &Route| !route.policy && route.authorize(claims).is_ok();
+        self.routes.iter().enumerate().filter(move |(_, route)| granted(route)).map(|(index, _)| index)
+    }
+}
+
+impl Route {
+    /// Whether the claims carry every scope that the route needs, exactly and case-sensitively (RFC 6749 section 3.3).
+    fn authorize(&self, claims: &Verified<'_>) -> Result<(), Denied> {
+        if self.scopes.iter().all(|scope| claims.scopes().any(|have| have == scope)) {
+            return Ok(());
+        }
+        Err(Denied::MissingScope { required: self.scopes.join(" ") })
+    }
 }
 
 impl Match<'_, '_> {
@@ -156,11 +172,7 @@ impl Match<'_, '_> {
     /// # Errors
     /// `MissingScope`.
     pub fn authorize(&self, claims: &Verified<'_>) -> Result<(), Denied> {
-        let required = &self.route.scopes;
-        if required.iter().all(|scope| claims.scopes().any(|have| have == scope)) {
-            return Ok(());
-        }
-        Err(Denied::MissingScope { required: required.join(" ") })
+        self.route.authorize(claims)
     }
 }
 
