@@ -220,7 +220,7 @@ impl Bridge {
             return Err(deny(Reason::RateLimited, "the client's limit of tokens for this backend", None));
         }
         let claims = claims.map_err(|refused| deny(reason(refused), &refused.to_string(), None))?;
-        let token = edge.minter.sign(&claims).await;
+        let token = edge.minter.mint(&claims).await;
         let token = token.map_err(|error| deny(Reason::MintFailed, &error.to_string(), Some(&claims.txn)))?;
         let Claims { txn, expires_at, scope, .. } = claims;
         let (backend, request_id) = (edge.backend.clone(), allow.request_id.clone());

@@ -95,7 +95,7 @@ impl KeyEndpoint {
         // One lookup for all who ask for this kid now; the limit is for those who wait for it as well.
         let lookup = self.published.get_or_insert_async(&kid, Published::read(store, &kid));
         let found =
-            tokio::time::timeout(crate::signing::STORE, lookup).await.unwrap_or(Err(Missing::Unavailable));
+            tokio::time::timeout(crate::current::STORE, lookup).await.unwrap_or(Err(Missing::Unavailable));
         match (found, kept) {
             (Ok(published), _) => Ok(published.document),
             (Err(Missing::Unavailable), Some(kept)) => {

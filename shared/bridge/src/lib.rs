@@ -3,9 +3,11 @@
 #![warn(missing_docs)]
 
 mod bridge;
+mod current;
 mod endpoint;
 mod limit;
 mod mint;
+mod sealing;
 mod signing;
 mod stores;
 

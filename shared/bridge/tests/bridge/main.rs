@@ -5,5 +5,6 @@ mod bridging;
 mod endpoint;
 mod exchange;
 mod laws;
+mod sealing;
 mod signing;
 mod support;

@@ -19,7 +19,7 @@ use drawbridge_gate::{
     open_directory,
 };
 use drawbridge_keys::{
-    BackendName, HttpClient, KeyAlgorithm, KeyStore, KeyVersion, Kid, Signer, StoreError,
+    BackendName, Decrypter, HttpClient, KeyAlgorithm, KeyStore, KeyVersion, Kid, Signer, StoreError,
     directory::DirectoryStore,
 };
 use drawbridge_verify::{Algorithm, KeyUse, PublicJwk, UnixTime};
@@ -65,12 +65,12 @@ consumers: login
 "#;
 
 pub(crate) struct House {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) config: Config,
     pub(crate) store: Arc<Watched>,
     pub(crate) bridge: Bridge,
     pub(crate) ledger: Arc<Ledger>,
-    idp: Arc<dyn Signer>,
+    pub(crate) idp: Arc<dyn Signer>,
 }
 
 impl House {
@@ -211,6 +211,7 @@ pub(crate) struct Watched {
     asked: AtomicUsize,
     down: AtomicBool,
     wrong: Mutex<Option<Kid>>,
+    wrong_encryption: Mutex<Option<Kid>>,
 }
 
 impl Watched {
@@ -220,6 +221,7 @@ impl Watched {
             asked: AtomicUsize::new(0),
             down: AtomicBool::new(false),
             wrong: Mutex::new(None),
+            wrong_encryption: Mutex::new(None),
         }
     }
 
@@ -235,6 +237,11 @@ impl Watched {
     /// From now on it gives this key, whichever it is asked for.
     pub(crate) fn confuse(&self, kid: Kid) {
         *self.wrong.lock().unwrap() = Some(kid);
+    }
+
+    /// As [`confuse`](Self::confuse), for keys to encrypt to alone.
+    pub(crate) fn confuse_encryption(&self, kid: Kid) {
+        *self.wrong_encryption.lock().unwrap() = Some(kid);
     }
 
     fn ask(&self) -> Result<(), StoreError> {
@@ -260,6 +267,17 @@ impl KeyStore for Watched {
     async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
         self.ask()?;
         self.keys.signer(self.wrong().map(|kid| kid.backend).as_ref().unwrap_or(backend)).await
+    }
+
+    async fn encryption_key(&self, backend: &BackendName) -> Result<PublicJwk, StoreError> {
+        self.ask()?;
+        let wrong = self.wrong_encryption.lock().unwrap().clone();
+        self.keys.encryption_key(wrong.map(|kid| kid.backend).as_ref().unwrap_or(backend)).await
+    }
+
+    async fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
+        self.ask()?;
+        self.keys.decrypter(kid).await
     }
 
     async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError> {
