@@ -6,7 +6,13 @@ mod support;
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use drawbridge_gate::Check;
+use drawbridge_config::Store;
+use drawbridge_gate::{Check, open_directory};
+use drawbridge_keys::KeyAlgorithm;
+use drawbridge_verify::{
+    KeyType, KeyUse,
+    jwe::{ContentEncryption, EncryptionKey},
+};
 use serde_json::{Value, json};
 use support::{CONFIG, NOW, code, err, folder, out, request, run, token};
 
@@ -143,6 +149,31 @@ fn nothing_of_a_token_is_shown_that_was_not_verified() {
 }
 
 #[test]
+fn of_an_encrypted_token_the_envelope_is_shown_and_what_was_verified_inside() {
+    let folder = folder();
+    let config = CONFIG.replace("    store: local\n", "    store: local\n    encryption: required\n");
+    std::fs::write(folder.path().join("drawbridge.yaml"), config).unwrap();
+    let inside = token(folder.path(), &json!({}));
+    let (kid, sealed) = sealed(folder.path(), &inside);
+
+    let (exit, explained, printed) = explain(folder.path(), "--token", &sealed);
+    assert_eq!(exit, 0, "{printed}");
+    let envelope = row(&explained, "token.decryption");
+    let expected = format!("alg ECDH-ES+A256KW, enc A256GCM, kid {kid}");
+    assert_eq!((&envelope["value"], &envelope["limit"]), (&json!(expected), &json!("required")));
+    assert_eq!(row(&explained, "header.alg")["value"], Value::Null);
+    assert!(row(&explained, "header.kid")["value"].as_str().unwrap().starts_with("orders.sig."));
+    assert_eq!(row(&explained, "claims.sub")["value"], "`alice`");
+
+    let another = sealed.replacen('.', ".A", 1);
+    for (check, token) in [("token.decryption", another), ("token.encryption", inside)] {
+        let (exit, explained, printed) = explain(folder.path(), "--token", &token);
+        assert_eq!((exit, checks(&explained, "failed")), (2, vec![check]), "{printed}");
+        assert!(!printed.contains("alice"), "{printed}");
+    }
+}
+
+#[test]
 fn a_token_alone_is_checked_up_to_who_sends_it() {
     let folder = folder();
     let token = token(folder.path(), &json!({ "scope": "" }));
@@ -212,6 +243,19 @@ fn what_cannot_be_explained_ends_with_3() {
     let help = run(folder.path(), &["explain", "--help"], b"");
     assert_eq!(code(&help), 0);
     assert!(out(&help).contains("Examples:"));
+}
+
+/// The token in an envelope for `orders`, and the kid that it is for.
+fn sealed(folder: &Path, token: &str) -> (String, String) {
+    let store = open_directory(&Store::Directory(folder.join("keys"))).unwrap();
+    let algorithm = KeyAlgorithm::Encryption("ECDH-ES+A256KW".parse().unwrap(), KeyType::P256);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let kid = store.create(&"orders".parse().unwrap(), KeyUse::Encryption, algorithm).await.unwrap();
+        let public = store.public(&kid).await.unwrap();
+        let key = EncryptionKey::bind(&public, &kid.to_string(), ContentEncryption::A256Gcm).unwrap();
+        (kid.to_string(), key.encrypt(token).unwrap())
+    })
 }
 
 /// The token with another `kid`, which its signature is not for.

@@ -2,6 +2,7 @@
 
 mod report;
 mod seen;
+mod token;
 mod witness;
 
 use std::{
@@ -14,7 +15,7 @@ use clap::Args;
 use drawbridge_config::load_file;
 use drawbridge_gate::{Check, Decision, Headers, Request};
 use drawbridge_keys::{Clock, SystemClock};
-use drawbridge_verify::UnixTime;
+use drawbridge_verify::{UnixTime, Verified, json::Value as Claims};
 
 pub(super) use self::witness::Witness;
 use self::{report::Report, seen::Seen};
@@ -103,16 +104,19 @@ pub fn run(arguments: Arguments) -> Outcome {
         let _guard = runtime.enter();
         decide::gate(&config, backend, Arc::clone(&witness) as _)?
     };
-    let decision = if for_route {
-        runtime.block_on(gate.decide(&request, now))
-    } else {
-        runtime.block_on(gate.authenticate_and(&request, now, |_| ())).0
-    };
+    let claims = |claims: &Verified<'_>| claims.pointer("").map(Claims::to_json);
+    let (decision, granted) = runtime.block_on(async {
+        if for_route {
+            gate.decide_and(&request, now, |grant| claims(grant.claims)).await
+        } else {
+            gate.authenticate_and(&request, now, claims).await
+        }
+    });
 
     let testimony = witness.testimony();
     let failed = Check::failed(decision.reason(), testimony.detail.as_deref());
     let keys = seen::keys(&config, &backend.issuer);
-    let seen = Seen::new(&request, now, &decision, &testimony, keys, failed);
+    let seen = Seen::new(&request, now, &decision, &testimony, keys, failed, granted.flatten());
     let rows = report::rows(&gate, &seen, failed, for_route);
     let report = Report { backend: backend.name.as_str(), seen: &seen, rows };
     print(&match arguments.format {

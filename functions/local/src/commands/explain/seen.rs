@@ -1,17 +1,13 @@
 //! What may be shown of a request: sizes, members of the token's header within their grammar, and claims once the gate has
 //! found that the signature held. Never the token, and no claim of a token that was not verified.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_config::{Config, Keys, document::quote};
-use drawbridge_gate::{Check, Decision, Request};
+use drawbridge_gate::{Allow, Check, Decision, Deny, Request};
 use drawbridge_keys::Kid;
-use drawbridge_verify::{
-    UnixTime,
-    json::{Bounds, Value},
-};
-use serde_json::Value as Json;
+use drawbridge_verify::UnixTime;
+use serde_json::Value;
 
-use super::witness::Testimony;
+use super::{token::Token, witness::Testimony};
 
 /// One request, for showing.
 pub(super) struct Seen<'a> {
@@ -21,22 +17,13 @@ pub(super) struct Seen<'a> {
     pub(super) testimony: &'a Testimony,
     /// Where the keys come from.
     pub(super) keys: String,
+    failed: Option<Check>,
     token: Token,
 }
 
-/// What is shown of the token; nothing of it where it could not be read.
-#[derive(Default)]
-struct Token {
-    bytes: usize,
-    segments: usize,
-    header_bytes: usize,
-    header: Json,
-    claim_bytes: usize,
-    claims: Json,
-}
-
 impl<'a> Seen<'a> {
-    /// `failed` is the check that ended the pipeline: what lies behind it is not looked at.
+    /// `failed` is the check that ended the pipeline: what lies behind it is not looked at. `granted` are the claims of a token
+    /// that was accepted.
     pub(super) fn new(
         request: &'a Request<'a>,
         now: UnixTime,
@@ -44,14 +31,19 @@ impl<'a> Seen<'a> {
         testimony: &'a Testimony,
         keys: String,
         failed: Option<Check>,
+        granted: Option<Value>,
     ) -> Self {
-        let held = |check| failed.is_none_or(|failed| failed > check);
-        let token = if held(Check::Credentials) {
+        let allowed = matches!(decision, Decision::Allow(_));
+        let held = |check| failed.map_or(allowed, |failed| failed > check);
+        let mut token = if held(Check::Credentials) {
             Token::of(request, held(Check::Signature))
         } else {
             Token::default()
         };
-        Self { request, now, decision, testimony, keys, token }
+        if let Some(claims) = granted {
+            token.claims = claims;
+        }
+        Self { request, now, decision, testimony, keys, failed, token }
     }
 
     /// The value that a check saw; asked only for checks that were reached.
@@ -63,27 +55,31 @@ impl<'a> Seen<'a> {
                 1 => "1 header".to_owned(),
                 count => format!("{count} headers"),
             },
-            Check::Characters | Check::Size => format!("{} bytes", self.token.bytes),
+            Check::Characters => format!("{} bytes", self.token.bytes),
+            Check::Decryption => {
+                let member = |name: &str| format!("{name} {}", self.token.member(name));
+                self.token.sealed().then(|| ["alg", "enc", "kid"].map(member).join(", "))?
+            }
+            Check::Form if self.failed == Some(Check::Form) => format!("{} segments", self.token.segments),
+            Check::Kid | Check::KeyKnown => self.kid()?,
+            Check::KeyOwner => match self.kid()?.parse::<Kid>() {
+                Ok(kid) => format!("{}.{}", kid.backend, kid.key_use.name()),
+                Err(_) => "a kid of another grammar".to_owned(),
+            },
+            // Of what is inside an envelope nothing can be seen from here.
+            Check::Size | Check::Form | Check::Header | Check::Members | Check::Algorithm | Check::Type
+                if self.token.sealed() =>
+            {
+                return None;
+            }
+            Check::Size => format!("{} bytes", self.token.bytes),
             Check::Form => format!("{} segments", self.token.segments),
             Check::Header => format!("{} bytes", self.token.header_bytes),
-            Check::Members => format!("{} members", self.token.header.as_object()?.len()),
-            Check::Algorithm => self.member("alg", |byte| byte.is_ascii_alphanumeric() || byte == b'-'),
-            Check::Type => {
-                self.member("typ", |byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-/".contains(&byte))
-            }
-            Check::Kid | Check::KeyKnown => self.kid(),
-            Check::KeyOwner => {
-                let kid: Option<Kid> =
-                    self.token.header.get("kid").and_then(Json::as_str).and_then(|kid| kid.parse().ok());
-                kid.map_or("a kid of another grammar".to_owned(), |kid| {
-                    format!("{}.{}", kid.backend, kid.key_use.name())
-                })
-            }
+            Check::Members => format!("{} members", self.token.members()?),
+            Check::Algorithm => self.token.member("alg"),
+            Check::Type => self.token.member("typ"),
             Check::KeySource => self.keys.clone(),
-            Check::Claims => match self.token.claims.as_object() {
-                Some(claims) => format!("{} claims in {} bytes", claims.len(), self.token.claim_bytes),
-                None => format!("{} bytes", self.token.claim_bytes),
-            },
+            Check::Claims => format!("{} claims", self.token.claims.as_object()?.len()),
             Check::Issuer => claim("iss")?,
             Check::Audience => claim("aud")?,
             Check::Lifetime => format!("{} s", self.seconds("exp")?.checked_sub(self.seconds("iat")?)?),
@@ -96,9 +92,10 @@ impl<'a> Seen<'a> {
             Check::Scope | Check::Scopes => claim("scope")?,
             Check::Confirmation => claim("cnf")?,
             Check::Sender => {
-                let bound = if self.token.claims.get("cnf").is_some() { "bound" } else { "not bound" };
+                let bound = self.token.claims.as_object().map(|claims| claims.contains_key("cnf"));
+                let bound = bound.map(|bound| if bound { "bound, " } else { "not bound, " });
                 let certificate = if self.request.client_certificate.is_some() { "a" } else { "no" };
-                format!("{bound}, {certificate} client certificate")
+                format!("{}{certificate} client certificate", bound.unwrap_or_default())
             }
             Check::Route => {
                 format!(
@@ -118,7 +115,6 @@ impl<'a> Seen<'a> {
             },
             Check::Method
             | Check::Encryption
-            | Check::Decryption
             | Check::Texts
             | Check::KeyUsable
             | Check::KeyAlgorithm
@@ -130,19 +126,15 @@ impl<'a> Seen<'a> {
         .filter(|value| !value.is_empty())
     }
 
-    /// A member of the token's header, where it is what such a member can be.
-    fn member(&self, name: &str, fits: fn(u8) -> bool) -> String {
-        match self.token.header.get(name) {
-            None => "none".to_owned(),
-            Some(Json::String(text)) if (1..=128).contains(&text.len()) && text.bytes().all(fits) => {
-                text.clone()
-            }
-            Some(_) => "not shown: outside its grammar".to_owned(),
+    /// That of the header, or of an envelope's inside once it was verified.
+    fn kid(&self) -> Option<String> {
+        if !self.token.sealed() {
+            return Some(self.token.member("kid"));
         }
-    }
-
-    fn kid(&self) -> String {
-        self.member("kid", |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        match self.decision {
+            Decision::Allow(Allow { kid, .. }) => Some(kid.clone()),
+            Decision::Deny(Deny { kid, .. }) => kid.clone(),
+        }
     }
 
     fn seconds(&self, claim: &str) -> Option<i64> {
@@ -159,28 +151,6 @@ impl<'a> Seen<'a> {
     }
 }
 
-impl Token {
-    /// The one token of a request that the gate found one in. `signed`: whether the gate found that its signature held.
-    fn of(request: &Request<'_>, signed: bool) -> Self {
-        let value = request.headers.all("authorization").next().and_then(|value| str::from_utf8(value).ok());
-        let Some((_, token)) = value.and_then(|value| value.split_once(' ')) else { return Self::default() };
-        let segments: Vec<_> = token.split('.').collect();
-        let decode = |index: usize| {
-            segments.get(index).and_then(|segment| URL_SAFE_NO_PAD.decode(segment).ok()).unwrap_or_default()
-        };
-        let header = decode(0);
-        let claims = if signed && segments.len() == 3 { decode(1) } else { Vec::new() };
-        Self {
-            bytes: token.len(),
-            segments: segments.len(),
-            header_bytes: header.len(),
-            header: json(&header),
-            claim_bytes: claims.len(),
-            claims: json(&claims),
-        }
-    }
-}
-
 /// Where an issuer's keys come from, in a few words.
 pub(super) fn keys(config: &Config, issuer: &str) -> String {
     match config.issuers.get(issuer).map(|issuer| &issuer.keys) {
@@ -191,12 +161,7 @@ pub(super) fn keys(config: &Config, issuer: &str) -> String {
     }
 }
 
-/// Strict JSON, or null.
-fn json(text: &[u8]) -> Json {
-    Value::parse(text, Bounds { depth: 16, values: 2048 }).map_or(Json::Null, |value| value.to_json())
-}
-
 /// A claim on one line, shortened, with what could forge a line made visible.
-fn shown(value: &Json) -> String {
+fn shown(value: &Value) -> String {
     quote(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
