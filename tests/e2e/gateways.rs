@@ -1,4 +1,12 @@
 //! Parity: a decision does not depend on the gateway. One corpus through every kind of gateway, and through `decide`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what breaks must fail loudly"
+)]
 
 use std::{
     io::Write,

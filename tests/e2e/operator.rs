@@ -1,4 +1,12 @@
 //! What the operator meets at the command line: starting, stopping, and mistakes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what breaks must fail loudly"
+)]
 
 use std::{
     net::TcpListener,

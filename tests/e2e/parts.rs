@@ -1,5 +1,13 @@
 //! Against parts that were not written here: Envoy as the edge gateway, a certified OpenID provider as the login, and the official
 //! runtime interface emulator under the Lambda functions.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what breaks must fail loudly"
+)]
 
 use std::{
     net::SocketAddr,

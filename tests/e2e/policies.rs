@@ -1,4 +1,12 @@
 //! Policies end to end: sales staff see the customers of their own region, admins see all, through both clouds' gateways.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what breaks must fail loudly"
+)]
 
 use drawbridge_tests::{
     chain::Chain,

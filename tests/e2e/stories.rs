@@ -1,4 +1,12 @@
 //! Stories: what a consumer, a backend and an attacker meet on the running chain.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test code: what breaks must fail loudly"
+)]
 
 use drawbridge_tests::{
     chain::Chain,
@@ -63,7 +71,7 @@ async fn every_kind_of_no_is_a_clear_answer_and_on_record() {
     let chain = Chain::start().await;
     let reader = chain.token("demo", "customers:read").await;
     let guest = chain.token("guest", "").await;
-    let elsewhere = reader.replace(|c: char| c == '.', "-");
+    let elsewhere = reader.replace('.', "-");
 
     struct No<'a> {
         token: Option<&'a str>,
@@ -148,6 +156,9 @@ async fn a_token_bridged_for_one_backend_is_refused_by_the_gate_of_another() {
     let for_orders = bridged(&chain, "/orders/customers/1", &token).await;
     let for_billing = bridged(&chain, "/billing/invoices/1", &token).await;
 
+    assert_eq!(for_orders.split('.').count(), 3, "signed");
+    assert_eq!(for_billing.split('.').count(), 5, "signed, and encrypted to billing");
+
     // Each works where it belongs, without the edge: the gates are what protects the backends.
     let aws = format!("{}/orders", chain.address("aws"));
     let azure = format!("{}/billing", chain.address("azure"));
@@ -215,6 +226,12 @@ async fn the_key_endpoint_answers_one_kid_and_the_same_404_to_everything_else() 
     let orders = kid(&bridged(&chain, "/orders/customers/1", &token).await);
     let billing = kid(&bridged(&chain, "/billing/invoices/1", &token).await);
     let keys = chain.address("keys");
+    assert!(billing.starts_with("billing.enc."), "{billing}");
+    let to_encrypt_to = get(keys, &format!("/jwks/billing/{billing}"), None).await.json();
+    assert_eq!(to_encrypt_to["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(to_encrypt_to["keys"][0]["kid"], billing.as_str());
+    assert_eq!(to_encrypt_to["keys"][0]["use"], "enc");
+    assert_eq!(to_encrypt_to["keys"][0]["d"], Value::Null, "nothing private");
 
     let answer = get(keys, &format!("/jwks/orders/{orders}"), None).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
