@@ -190,6 +190,41 @@ fn keys_are_made_rotated_shown_and_revoked() {
 }
 
 #[test]
+fn keys_to_encrypt_to_are_kept_apart_from_those_that_sign() {
+    let folder = folder();
+    let keys = |arguments: &[&str]| {
+        let all = [&["keys"], arguments, &["--directory", "store", "--format", "json"]].concat();
+        let output = run(folder.path(), &all, b"");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (code(&output), answer, err(&output))
+    };
+    for (backend, arguments, alg) in [
+        ("billing", vec![], "ECDH-ES+A256KW"),
+        ("claims", vec!["--alg", "ECDH-ES+A128KW:X25519"], "ECDH-ES+A128KW:X25519"),
+        ("stock", vec!["--alg", "RSA-OAEP-256"], "RSA-OAEP-256"),
+    ] {
+        let create = [vec!["create", "--backend", backend, "--use", "enc"], arguments].concat();
+        let (exit, created, said) = keys(&create);
+        assert_eq!(exit, 0, "{said}");
+        let kid = created["kid"].as_str().unwrap();
+        assert!(kid.starts_with(&format!("{backend}.enc.")), "{kid}");
+        let (_, shown, _) = keys(&["show", kid]);
+        assert_eq!((&shown["use"], &shown["kid"]), (&json!("enc"), &json!(kid)));
+        assert_eq!(shown["alg"], alg.split(':').next().unwrap(), "as it is registered");
+        assert_eq!(keys(&["rotate", "--backend", backend, "--use", "enc"]).0, 0);
+        let (_, list, _) = keys(&["list", "--backend", backend]);
+        let algs: Vec<_> = list.as_array().unwrap().iter().map(|version| &version["alg"]).collect();
+        assert_eq!(algs, [alg, alg], "a rotation keeps the curve");
+        assert_eq!(keys(&["rotate", "--backend", backend]).0, 1, "it has no key that signs");
+    }
+    for (key_use, alg, said) in [("enc", "ES256", "ECDH-ES+A256KW"), ("sig", "RSA-OAEP", "`ES256`")] {
+        let (exit, _, error) = keys(&["create", "--backend", "new", "--use", key_use, "--alg", alg]);
+        assert_eq!(exit, 3);
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn keys_with_wrong_arguments_end_with_3() {
     let folder = folder();
     let table: [&[&str]; 9] = [

@@ -68,6 +68,12 @@ impl KeyAlgorithm {
 /// The types of keys that tokens are encrypted to, the usual one of each algorithm first.
 const KEY_TYPES: [KeyType; 4] = [KeyType::Rsa, KeyType::P256, KeyType::P384, KeyType::X25519];
 
+impl From<Algorithm> for KeyAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        Self::Signature(algorithm)
+    }
+}
+
 impl From<KeyManagement> for KeyAlgorithm {
     /// With the usual type of key: RSA, or P-256.
     fn from(algorithm: KeyManagement) -> Self {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use drawbridge_config::{Config, Store, load_file};
 use drawbridge_gate::open_directory;
 use drawbridge_keys::{BackendName, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, StoreError};
-use drawbridge_verify::{Algorithm, KeyUse};
+use drawbridge_verify::{Algorithm, KeyUse, jwe::KeyManagement};
 use serde_json::{Value, json};
 
 use super::{broken, listed, runtime};
@@ -30,6 +30,7 @@ A kid is `<backend>.<use>.<version>`. Private keys are never printed.
 Examples:
   drawbridge keys create --config drawbridge.yaml --store local --backend orders
   drawbridge keys create --directory keys --backend orders --alg PS256
+  drawbridge keys create --directory keys --backend billing --use enc --alg ECDH-ES+A256KW
   drawbridge keys rotate --directory keys --backend orders
   drawbridge keys revoke --directory keys orders.sig.3f0c5a6e
   drawbridge keys list   --directory keys --format json
@@ -46,9 +47,10 @@ enum Command {
         store: StoreArguments,
         #[command(flatten)]
         of: Of,
-        /// Its algorithm. Default: the first that the backend's issuer is configured for, or ES256.
+        /// Its algorithm. Default: the first that the backend's issuer is configured for, or ES256; to encrypt, ECDH-ES+A256KW, which is
+        /// on P-256 unless `:P-384` or `:X25519` stands behind it.
         #[arg(long, value_name = "ALGORITHM", value_parser = algorithm)]
-        alg: Option<Algorithm>,
+        alg: Option<KeyAlgorithm>,
     },
     /// Make a new current version. The previous one stays published, so that what it signed is still accepted.
     #[command(after_long_help = "Example:\n  drawbridge keys rotate --directory keys --backend orders")]
@@ -171,16 +173,25 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(Exit::Ok)
 }
 
-async fn create(store: StoreArguments, of: Of, alg: Option<Algorithm>) -> Result<String, Failure> {
-    if of.key_use == Use::Enc {
-        return Err(Failure::invalid("encryption keys cannot be made yet; leave out `--use enc`"));
-    }
+async fn create(store: StoreArguments, of: Of, alg: Option<KeyAlgorithm>) -> Result<String, Failure> {
     let (config, opened) = store.open()?;
     let configured = config.as_ref().and_then(|config| {
         let issuer = config.issuers.get(&config.backends.get(&of.backend)?.issuer)?;
         issuer.algorithms.iter().next()
     });
-    let algorithm = KeyAlgorithm::Signature(alg.or(configured).unwrap_or(Algorithm::ES256));
+    let usual = match of.key_use {
+        Use::Sig => configured.unwrap_or(Algorithm::ES256).into(),
+        Use::Enc => KeyManagement::EcdhEsA256Kw.into(),
+    };
+    let algorithm = alg.unwrap_or(usual);
+    if algorithm.key_use() != of.key_use.into() {
+        let fit = KeyAlgorithm::all().filter(|fit| fit.key_use() == of.key_use.into());
+        return Err(Failure::invalid(format!(
+            "`{algorithm}` is not for `{}` keys: name one of {}",
+            KeyUse::from(of.key_use).name(),
+            listed(fit.map(|fit| fit.to_string()).collect::<Vec<_>>().iter().map(String::as_str))
+        )));
+    }
     let kid = opened.create(&of.backend, of.key_use.into(), algorithm).await.map_err(refused)?;
     Ok(store.said("created", &kid))
 }
@@ -254,7 +265,7 @@ fn line(version: &KeyVersion) -> String {
     let KeyVersion { kid, algorithm, created, state } = version;
     let created =
         jiff::Timestamp::from_second(created.as_secs()).map_or_else(|_| "?".to_owned(), |at| at.to_string());
-    format!("{kid}  {}  {}  {created}", algorithm.name(), state_name(*state))
+    format!("{kid}  {algorithm}  {}  {created}", state_name(*state))
 }
 
 fn object(version: &KeyVersion) -> Value {
@@ -263,7 +274,7 @@ fn object(version: &KeyVersion) -> Value {
         "kid": kid.to_string(),
         "backend": kid.backend.as_str(),
         "use": kid.key_use.name(),
-        "alg": algorithm.name(),
+        "alg": algorithm.to_string(),
         "created": created.as_secs(),
         "state": state_name(*state),
     })
@@ -281,9 +292,11 @@ fn refused(error: StoreError) -> Failure {
     Failure::new(error)
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    text.parse()
-        .map_err(|()| format!("one of {}", listed(Algorithm::ALL.iter().map(|algorithm| algorithm.name()))))
+fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    text.parse().map_err(|()| {
+        let names: Vec<_> = KeyAlgorithm::all().map(|algorithm| algorithm.to_string()).collect();
+        format!("one of {}", listed(names.iter().map(String::as_str)))
+    })
 }
 
 fn backend(text: &str) -> Result<BackendName, String> {

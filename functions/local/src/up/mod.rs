@@ -65,7 +65,7 @@ pub async fn up(options: Options) -> Outcome {
     let config = given.map(load_file).transpose().map_err(Failure::invalid)?;
     let state = State::open(&options.state)?;
     let config = config.map_or_else(|| sample(&state), Ok)?;
-    let kids = state.signing_keys(&config).await?;
+    let kids = state.current_keys(&config).await?;
 
     let mut attempt = 0;
     let (addresses, file, mut parts) = loop {

@@ -4,10 +4,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use drawbridge_config::{Config, Store};
+use drawbridge_config::{Config, Encryption, Store};
 use drawbridge_gate::open_directory;
-use drawbridge_keys::{KeyAlgorithm, KeyState, Kid, StoreError};
-use drawbridge_verify::KeyUse;
+use drawbridge_keys::{BackendName, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, StoreError};
+use drawbridge_verify::jwe::KeyManagement;
 
 use crate::{
     exit::Failure,
@@ -85,11 +85,12 @@ impl State {
         Ok(file)
     }
 
-    /// The current signing key of every backend, made where there is none.
+    /// The current keys of every backend, made where there are none: one to sign with and, where it takes encrypted tokens, one to
+    /// encrypt to.
     ///
     /// # Errors
     /// When the store cannot be used, or holds a key that the configuration does not allow (any more).
-    pub(super) async fn signing_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
+    pub(super) async fn current_keys(&self, config: &Config) -> Result<Vec<Kid>, Failure> {
         // A store that is not there is a mistake everywhere but here, where it is the first start.
         private_folder(&self.keys()).map_err(|error| self.unusable(error))?;
         let store = open_directory(&Store::Directory(self.keys())).map_err(Failure::new)?;
@@ -97,40 +98,52 @@ impl State {
         for backend in config.backends.values() {
             let allowed =
                 config.issuers.get(&backend.issuer).map(|issuer| issuer.algorithms).unwrap_or_default();
-            let have = match store.versions(&backend.name, KeyUse::Signing).await {
-                Ok(versions) => versions.into_iter().find(|version| version.state == KeyState::Current),
-                Err(StoreError::NotFound) => None,
-                Err(error) => return Err(self.unusable(error)),
-            };
-            let kid = match have {
-                Some(version) => {
-                    let KeyAlgorithm::Signature(algorithm) = version.algorithm else { continue };
-                    if !allowed.contains(algorithm) {
-                        return Err(Failure::new(format!(
-                            "the key of `{}` in `{}` is for {algorithm}, which its issuer may not use: remove the folder, \
-                             or name another one with `--state`",
-                            backend.name,
-                            self.folder.display()
-                        )));
-                    }
-                    version.kid
-                }
-                None => {
-                    let algorithm = allowed.iter().next().ok_or_else(|| {
-                        Failure::invalid(format!("the issuer of `{}` has no algorithm", backend.name))
-                    })?;
-                    store
-                        .create(&backend.name, KeyUse::Signing, KeyAlgorithm::Signature(algorithm))
-                        .await
-                        .map_err(|error| self.unusable(error))?
-                }
-            };
-            kids.push(kid);
+            let preferred = allowed.iter().next().ok_or_else(|| {
+                Failure::invalid(format!("the issuer of `{}` has no algorithm", backend.name))
+            })?;
+            let signing = self.current(store.as_ref(), &backend.name, preferred.into()).await?;
+            if let KeyAlgorithm::Signature(algorithm) = signing.algorithm
+                && !allowed.contains(algorithm)
+            {
+                return Err(Failure::new(format!(
+                    "the key of `{}` in `{}` is for {algorithm}, which its issuer may not use: remove the folder, \
+                     or name another one with `--state`",
+                    backend.name,
+                    self.folder.display()
+                )));
+            }
+            kids.push(signing.kid);
+            if backend.encryption != Encryption::Refused {
+                kids.push(self.current(store.as_ref(), &backend.name, ENCRYPTION.into()).await?.kid);
+            }
         }
         Ok(kids)
+    }
+
+    /// The current key of one use, made with `algorithm` where there is none.
+    async fn current(
+        &self,
+        store: &dyn KeyStore,
+        backend: &BackendName,
+        algorithm: KeyAlgorithm,
+    ) -> Result<KeyVersion, Failure> {
+        let have = async || match store.versions(backend, algorithm.key_use()).await {
+            Ok(versions) => Ok(versions.into_iter().find(|version| version.state == KeyState::Current)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(self.unusable(error)),
+        };
+        if let Some(version) = have().await? {
+            return Ok(version);
+        }
+        let made = store.create(backend, algorithm.key_use(), algorithm).await;
+        made.map_err(|error| self.unusable(error))?;
+        have().await?.ok_or_else(|| self.unusable("a new key is not there"))
     }
 
     fn unusable(&self, error: impl std::fmt::Display) -> Failure {
         Failure::new(format!("the keys in `{}` cannot be used: {error}", self.keys().display()))
     }
 }
+
+/// What tokens are encrypted with on this machine: on P-256, which every vault has.
+const ENCRYPTION: KeyManagement = KeyManagement::EcdhEsA256Kw;
