@@ -7,11 +7,14 @@
 //! | deny of status 400 or 403 | a deny policy, or `isAuthorized: false` | 403 |
 //! | anything else | the error `Authorizer failure` | 500 |
 //!
+//! Where one policy can be right for all routes, it is the answer to an allow and to a deny that is about the route alone, so that
+//! neither is wrong for the next request that it is applied to.
+//!
 //! The message of an error is what API Gateway goes by: exactly `Unauthorized` is a 401, everything else a 500.
 
 use std::collections::BTreeMap;
 
-use drawbridge_gate::{Allow, Decision, Deny};
+use drawbridge_gate::{Decision, Deny, Standing};
 use drawbridge_policy::Routes;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
@@ -20,13 +23,13 @@ use thiserror::Error;
 
 use crate::{
     event::{Event, Kind},
-    policy::Policy,
+    policy::{Policy, StageWide, may_allow},
     settings::HttpResponse,
 };
 
 /// The answers that are errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// The caller has not shown who it is.
     #[error("Unauthorized")]
     Unauthorized,
@@ -42,50 +45,89 @@ impl From<Refusal> for Diagnostic {
     }
 }
 
-/// The answer to an event, at most [`MAX_ANSWER`] bytes.
-///
-/// # Errors
-/// [`Refusal`].
-pub(crate) fn answer(
-    event: &Event<'_>,
-    decision: &Decision,
-    routes: &Routes,
-    http_response: HttpResponse,
-) -> Result<Box<RawValue>, Refusal> {
-    let simple = event.kind == Kind::Http20 && http_response == HttpResponse::Simple;
-    match decision {
-        Decision::Allow(allow) if simple => rendered(&Simple { is_authorized: true, context: told(allow) }),
-        Decision::Allow(allow) => {
-            let arn = event.arn().map_err(|_| Refusal::Failure)?;
-            let policy = Policy::allow(&arn, routes, event.method(), &allow.route).ok_or(Refusal::Failure)?;
-            rendered(&WithPolicy {
-                principal_id: &allow.principal,
-                policy_document: policy,
-                context: told(allow),
-            })
+/// What answers are made for: the routes of a backend, and what one policy can say of them.
+pub(crate) struct Answers {
+    /// None where an answer is right for one route only.
+    pub(crate) stage_wide: Option<StageWide>,
+    pub(crate) http_response: HttpResponse,
+}
+
+impl Answers {
+    /// The answer to an event, at most [`MAX_ANSWER`] bytes. `standing` is that of the caller, where it is known.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(crate) fn answer(
+        &self,
+        event: &Event<'_>,
+        decision: &Decision,
+        standing: Option<&Standing>,
+        routes: &Routes,
+    ) -> Result<Box<RawValue>, Refusal> {
+        let simple = event.kind == Kind::Http20 && self.http_response == HttpResponse::Simple;
+        if !simple && let Some(answer) = self.for_the_stage(event, decision, standing, routes) {
+            return Ok(answer);
         }
-        Decision::Deny(deny) => match deny.reason.status() {
-            401 => Err(Refusal::Unauthorized),
-            400 | 403 if simple => rendered(&Simple { is_authorized: false, context: refused(deny) }),
-            400 | 403 => {
+        match decision {
+            Decision::Allow(allow) if simple => {
+                rendered(&Simple { is_authorized: true, context: told(&allow.principal, &allow.context) })
+            }
+            Decision::Allow(allow) => {
                 let arn = event.arn().map_err(|_| Refusal::Failure)?;
-                let principal_id = deny.principal.as_deref().unwrap_or(NOBODY);
+                let policy =
+                    Policy::allow(&arn, routes, event.method(), &allow.route).ok_or(Refusal::Failure)?;
                 rendered(&WithPolicy {
-                    principal_id,
-                    policy_document: Policy::deny(&arn),
-                    context: refused(deny),
+                    principal_id: &allow.principal,
+                    policy_document: policy,
+                    context: told(&allow.principal, &allow.context),
                 })
             }
-            _ => Err(Refusal::Failure),
-        },
+            Decision::Deny(deny) => match deny.reason.status() {
+                401 => Err(Refusal::Unauthorized),
+                400 | 403 if simple => rendered(&Simple { is_authorized: false, context: refused(deny) }),
+                400 | 403 => {
+                    let arn = event.arn().map_err(|_| Refusal::Failure)?;
+                    let principal_id = deny.principal.as_deref().unwrap_or(NOBODY);
+                    rendered(&WithPolicy {
+                        principal_id,
+                        policy_document: Policy::deny(&arn),
+                        context: refused(deny),
+                    })
+                }
+                _ => Err(Refusal::Failure),
+            },
+        }
+    }
+
+    /// The answer that is right for every route, if there is one: it allows something, and not what was denied.
+    fn for_the_stage(
+        &self,
+        event: &Event<'_>,
+        decision: &Decision,
+        standing: Option<&Standing>,
+        routes: &Routes,
+    ) -> Option<Box<RawValue>> {
+        let (stage_wide, standing) = (self.stage_wide.as_ref()?, standing?);
+        let arn = event.arn().ok()?;
+        // The gate decides on the event's path, API Gateway on the ARN's: under a base path they are not the same.
+        let settled = match decision {
+            Decision::Allow(_) => true,
+            Decision::Deny(deny) => deny.reason.status() == 403 && !may_allow(&arn, routes, &standing.routes),
+        };
+        if !settled || standing.routes.is_empty() {
+            return None;
+        }
+        let policy_document = stage_wide.policy(&arn, &standing.routes)?;
+        let context = told(&standing.principal, &standing.context);
+        rendered(&WithPolicy { principal_id: &standing.principal, policy_document, context }).ok()
     }
 }
 
 /// What the backend is told. All values are strings: REST and WebSocket APIs take no objects or lists, and hand on numbers and
 /// booleans as strings.
-fn told(allow: &Allow) -> BTreeMap<&str, &str> {
-    let claims = allow.context.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
-    claims.chain([(PRINCIPAL, allow.principal.as_str())]).collect()
+fn told<'a>(principal: &'a str, context: &'a [(String, String)]) -> BTreeMap<&'a str, &'a str> {
+    let claims = context.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
+    claims.chain([(PRINCIPAL, principal)]).collect()
 }
 
 /// What the access log may show of a deny. API Gateway does not pass it on to the client.

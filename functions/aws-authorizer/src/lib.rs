@@ -15,16 +15,22 @@
 //! API Gateway keeps an answer for the authorizer's TTL, under the values of its identity sources, and applies it to every route
 //! that uses the authorizer. It knows nothing of `exp`.
 //!
-//! * A policy allows one configured route, for all values of its parameters, and denies what the wildcards in it cover beyond
-//!   (module `policy`). A cached one can refuse another route that would have been allowed, never allow one that would
-//!   have been refused. For both to be right the route must be part of the key: `$context.routeKey` for HTTP APIs,
-//!   `context.resourcePath` and `context.httpMethod` for REST APIs (`REQUEST` authorizers alone can have them).
+//! * Where one policy can be right for every configured route, it is the answer ([`stage_wide`]; `drawbridge check` says for which
+//!   backends that is so, and why not for the others): whatever the request was, the policy allows the routes that the token has the
+//!   scopes for and denies all else, so that API Gateway may remember it by token alone. It is made of the configuration and the
+//!   stage; nothing in it comes from the request. A deny that is about the route alone is answered with it too, and with the
+//!   same context, so that it is no deny of the next request. Where it does not fit into an answer, the next holds.
+//! * Otherwise a policy allows one configured route, for all values of its parameters, and denies what the wildcards in it cover
+//!   beyond. A cached one can refuse another route that would have been allowed, never allow one that would have been refused.
+//!   For both to be right the route must be part of the key: `$context.routeKey` for HTTP APIs, `context.resourcePath` and
+//!   `context.httpMethod` for REST APIs (`REQUEST` authorizers alone can have them).
 //! * A simple answer holds for whatever has the same identity source values: the route must be part of the key.
 //! * A route with `policy: true` is decided on its parameters, which cannot be part of a key: its TTL must be 0.
 //! * A token that is bound to a client certificate (`cnf`) is allowed for that certificate alone, which is no part of a key: where
 //!   tokens are bound, the TTL must be 0. The certificate is that of the custom domain's mutual TLS; `TOKEN` authorizers and
 //!   WebSocket APIs are not shown it, so that they refuse every bound token.
-//! * Denies are cached as well, `Unauthorized` and failures are not.
+//! * Denies are cached as well, `Unauthorized` and failures are not. A request that is refused for its form (400: its path, a second
+//!   token) is a deny of the whole stage: nothing was decided about its token.
 //! * The TTL adds to the time that a revoked key or an expired token is still accepted: keep it well under the token's life.
 //!
 //! Paths are read as they stand in the event, where `%` begins an encoded byte.
@@ -48,10 +54,15 @@ use drawbridge_verify::{Relaxation, UnixTime};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
+pub use crate::{
+    answer::Refusal,
+    policy::{PerRoute, stage_wide},
+};
 use crate::{
-    answer::{RESERVED, Refusal, answer},
+    answer::{Answers, RESERVED},
     event::Event,
-    settings::{HttpResponse, Settings},
+    policy::StageWide,
+    settings::Settings,
 };
 
 /// Runs the function until Lambda ends the process.
@@ -59,24 +70,31 @@ use crate::{
 /// # Errors
 /// One line that says what to do: a setting that is missing or wrong, a configuration with mistakes.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let settings = Settings::read(environment)?;
-    let authorizer = Authorizer::build(settings, drawbridge_config::load_from_environment(environment)?)?;
-    let authorizer = &authorizer;
+    let authorizer = &Authorizer::from_environment(environment)?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
         authorizer.answer(event.payload.get(), &event.context.request_id, SystemClock.now()).await
     }))
     .await
 }
 
-/// The authorizer of one backend.
-struct Authorizer {
+/// The authorizer of one backend: from a native event to what API Gateway takes for an answer.
+pub struct Authorizer {
     gate: Gate,
     backend: Backend,
-    http_response: HttpResponse,
+    answers: Answers,
     audit: Arc<dyn AuditSink>,
 }
 
 impl Authorizer {
+    /// As the settings and the configuration say.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn from_environment(environment: &dyn Environment) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let settings = Settings::read(environment)?;
+        Self::build(settings, drawbridge_config::load_from_environment(environment)?)
+    }
+
     fn build(settings: Settings, mut config: Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         // Lambda sends each line of stdout to the function's log.
         let audit = open_audit(&config.audit)?;
@@ -88,11 +106,21 @@ impl Authorizer {
         if let Some(claim) = backend.context.iter().find(|claim| RESERVED.contains(&claim.as_str())) {
             return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
         }
-        Ok(Self { gate, backend, http_response: settings.http_response, audit })
+        let stage_wide = StageWide::new(&backend.routes).ok();
+        let answers = Answers { stage_wide, http_response: settings.http_response };
+        Ok(Self { gate, backend, answers, audit })
     }
 
     /// The answer to one event. `invocation` is Lambda's id of it.
-    async fn answer(&self, event: &str, invocation: &str, now: UnixTime) -> Result<Box<RawValue>, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal`], which API Gateway is answered as an error.
+    pub async fn answer(
+        &self,
+        event: &str,
+        invocation: &str,
+        now: UnixTime,
+    ) -> Result<Box<RawValue>, Refusal> {
         let Ok(event) = Event::parse(event) else {
             let backend = self.backend.name.as_str();
             // A failure comes of it in any case; without the line it is only less well explained.
@@ -105,8 +133,8 @@ impl Authorizer {
             ));
             return Err(Refusal::Failure);
         };
-        let decision = self.gate.decide(&event.request(invocation), now).await;
-        answer(&event, &decision, &self.backend.routes, self.http_response)
+        let (decision, standing) = self.gate.decide_and_stand(&event.request(invocation), now).await;
+        self.answers.answer(&event, &decision, standing.as_ref(), &self.backend.routes)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The policy that an allowed request is answered with: right for its route, and for nothing else that it may be applied to.
+//! The policy that a request is answered with: right for its route, and for nothing else that it may be applied to; or, where the
+//! routes are such that it can be, right for the whole stage (module [`stage`]).
 //!
 //! API Gateway keeps the answer for the authorizer's TTL and applies it to every request with the same identity source values,
 //! whatever its method and path ("the five-minute wrong decision", the most reported one on API Gateway). In a resource `*`
@@ -16,17 +17,22 @@
 //! `{*rest}` is taken with as many segments as the request has. Nothing in a resource comes from the request but that number:
 //! method and path are the configured template's, and a literal template is its own resource, without wildcards or denies.
 //!
-//! The one price: a path that encodes what needs no encoding (`/customers/%6de`) may be refused with 403 where the gate would
-//! have allowed it.
+//! The one price: a path that encodes what needs no encoding (`/customers/%6de`), or has a segment that begins with three dots, may
+//! be refused with 403 where the gate would have allowed it.
 //!
 //! What no policy can say: that encoded bytes are UTF-8 without look-alikes of delimiters (after a request that needed encoding,
 //! a cached answer leaves that check to the backend), and which *values* of a parameter were meant: one answer holds for all
 //! customers. Where the decision depends on the object (`policy: true`), the TTL must be 0.
 
+mod stage;
+
 use std::collections::BTreeSet;
 
 use drawbridge_policy::{Route, Routes};
 use serde::Serialize;
+
+pub use stage::{PerRoute, stage_wide};
+pub(crate) use stage::{StageWide, may_allow};
 
 use crate::arn::{Called, MethodArn};
 
@@ -222,15 +228,16 @@ fn encodings(literal: &str) -> BTreeSet<String> {
     literal.bytes().flat_map(|byte| [format!("%{byte:02x}"), format!("%{byte:02X}")]).collect()
 }
 
-/// After the stage: empty, `.` and `..` segments, anywhere but at the end where a slash may be meant.
-const SEGMENTS: [&str; 5] = ["*//*", "*/./*", "*/.", "*/../*", "*/.."];
+/// After the stage: segments that are empty, `.`, `..` or more dots, anywhere but at the end where a slash may be meant.
+const SEGMENTS: [&str; 6] = ["*//*", "*/./*", "*/.", "*/../*", "*/..", "*/...*"];
 
 const LITERAL: [&str; 3] = [";", "\\", "#"];
 
-/// Controls, `/`, `?`, `%`, `;`, `\` and `#`, which the gate refuses, and `.`, which nobody needs to encode.
-const ENCODED: [&str; 16] = [
-    "%0", "%1", "%7f", "%7F", "%2f", "%2F", "%3f", "%3F", "%25", "%3b", "%3B", "%5c", "%5C", "%23", "%2e",
-    "%2E",
+/// Controls, `/`, `?`, `%`, `;`, `\` and `#`, which the gate refuses, what an ASCII character begins with in UTF-8 that is longer
+/// than it must be, and `.`, which nobody needs to encode.
+const ENCODED: [&str; 24] = [
+    "%0", "%1", "%7f", "%7F", "%2f", "%2F", "%3f", "%3F", "%25", "%3b", "%3B", "%5c", "%5C", "%23", "%c0",
+    "%C0", "%c1", "%C1", "%e0%8", "%E0%8", "%f0%8", "%F0%8", "%2e", "%2E",
 ];
 
 /// The longest resource that a policy may name.

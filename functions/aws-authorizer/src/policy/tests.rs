@@ -5,7 +5,7 @@ use super::*;
 
 const STAGE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef123/prod";
 
-fn route(template: &str, methods: &[&str]) -> Route {
+pub(super) fn route(template: &str, methods: &[&str]) -> Route {
     Route {
         template: template.to_owned(),
         methods: methods.iter().map(|method| (*method).to_owned()).collect(),
@@ -28,7 +28,7 @@ fn allow(routes: &Routes, method: &str, path: &str) -> Policy {
 }
 
 /// What API Gateway makes of the policy for another request: an explicit deny wins, and nothing matching is a deny.
-fn allows(policy: &Policy, method: &str, path: &str) -> bool {
+pub(super) fn allows(policy: &Policy, method: &str, path: &str) -> bool {
     let arn = format!("{STAGE}/{method}{path}");
     let matching = |effect: &str| {
         let mut statements = policy.statement.iter().filter(|statement| statement.effect == effect);
@@ -40,7 +40,7 @@ fn allows(policy: &Policy, method: &str, path: &str) -> bool {
 }
 
 /// `*` is any text, `?` any one character.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
         ([b'*', rest @ ..], _) => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
@@ -226,7 +226,7 @@ fn a_template_that_is_not_configured_for_the_method_is_no_policy() {
 }
 
 /// Templates over few words, so that they overlap.
-fn template() -> impl Strategy<Value = String> {
+pub(super) fn template() -> impl Strategy<Value = String> {
     let segment = prop_oneof![3 => "[ab]", 2 => Just("{x}".to_owned())];
     (
         prop::collection::vec(segment, 0..4),
@@ -246,7 +246,7 @@ fn template() -> impl Strategy<Value = String> {
         })
 }
 
-fn path() -> impl Strategy<Value = String> {
+pub(super) fn path() -> impl Strategy<Value = String> {
     prop::collection::vec(
         prop_oneof![6 => "[abc]", 2 => "(|\\.|\\.\\.|a;b|%2[fF]|%2e|%61|%62|c%20|c%61)"],
         0..5,

@@ -2,6 +2,7 @@
 
 mod sender;
 mod shapes;
+mod stage;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::settings::HttpResponse;
 
 const EVENTS: [(&str, &str); 5] = [
     ("REST TOKEN", include_str!("fixtures/rest_token.json")),
@@ -259,8 +261,8 @@ fn an_answer_that_api_gateway_would_not_take_is_a_failure() {
             expires_at: UnixTime::from_secs(NOW),
             request_id: "1".to_owned(),
         };
-        answer(&event, &Decision::Allow(allow), &routes, HttpResponse::Simple)
-            .map(|answer| answer.get().len())
+        let answers = Answers { stage_wide: None, http_response: HttpResponse::Simple };
+        answers.answer(&event, &Decision::Allow(allow), None, &routes).map(|answer| answer.get().len())
     };
     assert!(answered(8000).is_ok_and(|length| length <= 8192));
     assert_eq!(answered(8192).unwrap_err(), Refusal::Failure);
