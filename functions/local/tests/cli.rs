@@ -113,11 +113,21 @@ fn check_lists_every_mistake_or_says_what_is_there() {
 
     let valid = run(folder.path(), &["check"], b"");
     assert_eq!(code(&valid), 0);
-    assert_eq!(out(&valid), "drawbridge.yaml: ok: 1 issuer, 1 store, 1 backend, 1 route\n");
+    assert_eq!(
+        out(&valid),
+        "drawbridge.yaml: ok: 1 issuer, 1 store, 1 backend, 1 route\n\
+         orders: authorizer policy stage-wide: one policy is right for every route, so API Gateway may cache it by token alone\n"
+    );
     let valid = run(folder.path(), &["check", "--format", "json"], b"");
     assert_eq!(
         serde_json::from_str::<Value>(&out(&valid)).unwrap(),
-        json!({ "valid": true, "mistakes": [] })
+        json!({
+            "valid": true, "mistakes": [], "warnings": [],
+            "backends": { "orders": {
+                "authorizer_policy": "stage-wide",
+                "because": "one policy is right for every route, so API Gateway may cache it by token alone",
+            } },
+        })
     );
     let valid = run(folder.path(), &["check", "-"], CONFIG.as_bytes());
     assert_eq!(code(&valid), 0, "{valid:?}");
@@ -144,6 +154,47 @@ fn check_lists_every_mistake_or_says_what_is_there() {
     let schema = run(folder.path(), &["check", "--schema"], b"");
     assert_eq!(code(&schema), 0);
     assert!(serde_json::from_str::<Value>(&out(&schema)).unwrap().is_object());
+}
+
+#[test]
+fn check_says_which_answers_are_for_one_route_only_and_warns_where_they_would_be_remembered_for_all() {
+    let folder = folder();
+    let check = |more_routes: &str, local: &str| {
+        let route =
+            "      - { path: \"/customers/{customer}\", methods: [GET], scopes: [\"customers:read\"] }\n";
+        assert!(CONFIG.contains(route));
+        let config = CONFIG.replace(route, &format!("{route}{more_routes}"));
+        let valid =
+            run(folder.path(), &["check", "-"], format!("{config}local: {{ aws: {local} }}\n").as_bytes());
+        assert_eq!(code(&valid), 0, "{valid:?}");
+        out(&valid).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let orders = "      - { path: \"/customers/{customer}/orders\", methods: [GET], scopes: [] }\n";
+    let token = "{ authorizer: rest-token, cache_ttl: 5m }";
+
+    assert_eq!(check("", token).len(), 1);
+    let said = check(orders, token);
+    assert_eq!(
+        said[0],
+        "orders: authorizer policy per route: `*` of a policy covers slashes, so that what bounds `GET /customers/{customer}` \
+         would deny `GET /customers/{customer}/orders`; the route must be part of the cache key, or the cache TTL be 0"
+    );
+    assert!(
+        said[1].starts_with("warning: local.aws.cache_ttl: ") && said[1].ends_with("write `0s`"),
+        "{said:?}"
+    );
+    assert_eq!(check(orders, "{ authorizer: rest-token }").len(), 1);
+
+    for (authorizer, sources, warned) in [
+        ("rest-request", "method.request.header.Authorization", true),
+        ("rest-request", "method.request.header.Authorization, context.httpMethod, context.path", false),
+        ("http-2.0-iam", "$request.header.Authorization, $context.httpMethod, $context.path", false),
+        ("http-2.0-iam", "$request.header.Authorization, $context.routeKey", true),
+    ] {
+        let local = format!("{{ authorizer: {authorizer}, cache_ttl: 5m, identity_sources: [{sources}] }}");
+        assert_eq!(check(orders, &local).len(), 1 + usize::from(warned), "{local}");
+    }
+    assert_eq!(check("", "{ authorizer: http-2.0-simple, cache_ttl: 5m }").len(), 2);
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! What API Gateway may remember of each backend's authorizer.
+
+use std::fmt;
+
+use drawbridge_aws_authorizer::{PerRoute, stage_wide};
+use drawbridge_config::{AwsAuthorizer, Backend, Config, Local};
+use serde_json::{Value, json};
+
+/// Whether one policy of a backend's authorizer is right for all its routes, or else why not.
+pub(super) struct Caching<'c> {
+    backend: &'c Backend,
+    per_route: Option<PerRoute>,
+}
+
+impl<'c> Caching<'c> {
+    pub(super) fn of(backend: &'c Backend) -> Self {
+        Self { backend, per_route: stage_wide(&backend.routes).err() }
+    }
+
+    pub(super) fn json(&self) -> (String, Value) {
+        let caching = json!({ "authorizer_policy": self.policy(), "because": self.because() });
+        (self.backend.name.to_string(), caching)
+    }
+
+    fn policy(&self) -> &'static str {
+        if self.per_route.is_none() { "stage-wide" } else { "per route" }
+    }
+
+    fn because(&self) -> String {
+        match &self.per_route {
+            None => {
+                "one policy is right for every route, so API Gateway may cache it by token alone".to_owned()
+            }
+            Some(why @ PerRoute::Object(_)) => format!("{why}; the cache TTL must be 0"),
+            Some(why) => {
+                format!("{why}; the route must be part of the cache key, or the cache TTL be 0")
+            }
+        }
+    }
+
+    /// What the local gateway would remember wrongly, where it is told to.
+    fn warning(&self, local: &Local) -> Option<String> {
+        // Of the local gateway every route is `{proxy+}`: only method and path tell requests apart.
+        let has =
+            |name: &str| local.identity_sources.iter().any(|source| source.trim_start_matches('$') == name);
+        let by_path = has("context.httpMethod") && has("context.path");
+        let name = &self.backend.name;
+        let wrong = match (local.authorizer, &self.per_route) {
+            _ if local.cache_ttl.is_zero() => return None,
+            (AwsAuthorizer::WebSocket, _) => return None,
+            (_, Some(PerRoute::Object(_))) => {
+                format!("the decisions of `{name}` depend on the object; write `0s`")
+            }
+            _ if by_path => return None,
+            (AwsAuthorizer::Http20Simple, _) => format!(
+                "a simple answer is remembered for every route of `{name}`; write `0s`, or add `$context.httpMethod` and \
+                 `$context.path` to `identity_sources`"
+            ),
+            (_, None) => return None,
+            (AwsAuthorizer::RestToken, Some(_)) => {
+                format!("an answer for one route of `{name}` is remembered for every other; write `0s`")
+            }
+            (_, Some(_)) => format!(
+                "an answer for one route of `{name}` is remembered for every other; write `0s`, or add the context's `httpMethod` \
+                 and `path` to `identity_sources`"
+            ),
+        };
+        Some(format!("local.aws.cache_ttl: {wrong}"))
+    }
+}
+
+impl fmt::Display for Caching<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: authorizer policy {}: {}", self.backend.name, self.policy(), self.because())
+    }
+}
+
+/// What each backend's authorizer may be remembered for, and what the local gateway is told to remember all the same.
+pub(super) fn caching(config: &Config) -> (Vec<Caching<'_>>, Vec<String>) {
+    let backends: Vec<_> = config.backends.values().map(Caching::of).collect();
+    let warnings = backends.iter().filter_map(|caching| caching.warning(&config.local)).collect();
+    (backends, warnings)
+}
