@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,8 +23,14 @@ use drawbridge_config::{Config, Store};
 use drawbridge_gate::{
     AuditSink, Decision, Gate, Headers, OcsfLines, Reason, Request, gate_for_backend, gates_for_consumers,
 };
-use drawbridge_keys::{BackendName, HttpClient, KeyAlgorithm, KeyStore, KeyVersion, Kid, Signer, StoreError};
-use drawbridge_verify::{KeyUse, PublicJwk, UnixTime};
+use drawbridge_keys::{
+    BackendName, Decrypter, HttpClient, KeyAlgorithm, KeyStore, KeyVersion, Kid, PrivateJwk, Signer,
+    StoreError,
+};
+use drawbridge_verify::{
+    KeyUse, PublicJwk, UnixTime,
+    jwe::{ContentEncryption, EncryptionKey, KeyManagement},
+};
 use rcgen::Certificate;
 use serde_json::{Map, Value, json};
 
@@ -353,6 +359,15 @@ impl KeyStore for Shelf {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.keys.lock().unwrap().get(kid.to_string().as_str()).cloned().unwrap_or(Err(StoreError::NotFound))
     }
+    async fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match kid.version.as_str() {
+            "1" => ENVELOPE.decrypter(kid),
+            "down" => Err(StoreError::Unavailable("no answer within 2 s".to_owned())),
+            "odd" => ENVELOPE.decrypter(&"orders.enc.1".parse().unwrap()),
+            _ => Err(StoreError::NotFound),
+        }
+    }
     async fn signer(&self, _: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
         Err(StoreError::NotFound)
     }
@@ -396,6 +411,16 @@ impl Write for Lines {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The private key behind every `<backend>.enc.1`: kids alone keep them apart here.
+static ENVELOPE: LazyLock<PrivateJwk> =
+    LazyLock::new(|| PrivateJwk::generate(KeyAlgorithm::from(KeyManagement::EcdhEsA256Kw)).unwrap());
+
+/// Encrypts a text to the key of [`ENVELOPE`], under any name.
+pub fn sealed(kid: &str, encryption: ContentEncryption, text: &str) -> String {
+    let public = ENVELOPE.public().clone().named_for_encryption(kid, KeyManagement::EcdhEsA256Kw);
+    EncryptionKey::bind(&public, kid, encryption).unwrap().encrypt(text).unwrap()
 }
 
 /// The configuration; its policies are those beside the tests.
