@@ -138,7 +138,8 @@ fn attack_17_what_one_gate_has_seen_is_nothing_to_another() {
 
 #[tokio::test(start_paused = true)]
 async fn attack_17_a_seen_token_goes_with_its_key() {
-    let stories: [(_, fn(&Shelf), Reason); 3] = [
+    type Event = fn(&Shelf);
+    let stories: [(_, Event, Reason); 3] = [
         ("revoked", |shelf| shelf.put("orders.sig.1", Err(StoreError::NotFound)), Reason::KeyUnknown),
         (
             "replaced",

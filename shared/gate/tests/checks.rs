@@ -9,6 +9,7 @@ use std::{
 };
 
 use drawbridge_gate::{AuditError, AuditEvent, AuditSink, Check, Gate, Reason};
+use drawbridge_verify::jwe::ContentEncryption;
 use serde_json::json;
 use support::{Case, House, NOW, Signs};
 
@@ -16,6 +17,8 @@ use support::{Case, House, NOW, Signs};
 struct Draft {
     case: Case,
     claims: Option<&'static str>,
+    /// In an envelope that was tampered with.
+    sealed: bool,
     suffix: String,
     on_record: bool,
 }
@@ -49,7 +52,9 @@ fn faults() -> Vec<(Check, Spoil)> {
             draft.case.backend = "vault";
             // Five segments are encrypted, or pretend to be.
             draft.suffix = draft.suffix.replace(".a.a", "");
+            draft.sealed = false;
         }),
+        (Check::Decryption, |draft| draft.sealed = true),
         (Check::Size, |draft| draft.suffix.push_str(&"a".repeat(20_000))),
         (Check::Form, |draft| draft.suffix.push_str(".a")),
         (Check::Form, |draft| draft.suffix.push_str(".a.a")),
@@ -114,11 +119,13 @@ fn faults() -> Vec<(Check, Spoil)> {
     ]
 }
 
-/// What cannot fail in front of these gates: no key to decrypt with, and no issuer of untyped tokens.
-const NOT_HERE: [Check; 2] = [Check::Decryption, Check::Kind];
+/// What cannot fail in front of these gates: no issuer of untyped tokens.
+const NOT_HERE: [Check; 1] = [Check::Kind];
 
 struct Gates {
     orders: Gate,
+    /// As `orders`, and takes encrypted tokens as well.
+    accepting: Gate,
     vault: Gate,
     seen: Arc<Seen>,
 }
@@ -139,21 +146,38 @@ impl Gates {
     fn new() -> Self {
         let seen = Arc::new(Seen::default());
         let two = support::CONFIG.replacen("[EdDSA]", "[EdDSA, ES256]", 1);
-        let house = House::with_config(&two).auditing(Arc::clone(&seen) as _);
-        Self { orders: house.gate("orders"), vault: house.gate("vault"), seen }
+        let accepting = two.replacen("    claims:", "    encryption: accepted\n    claims:", 1);
+        let [house, accepting] =
+            [two, accepting].map(|config| House::with_config(&config).auditing(Arc::clone(&seen) as _));
+        Self {
+            orders: house.gate("orders"),
+            accepting: accepting.gate("orders"),
+            vault: house.gate("vault"),
+            seen,
+        }
     }
 
     /// The reason, and the check that failed.
     fn decide(&self, spoilt: &[Spoil]) -> (Reason, Option<Check>) {
         let case = Case::new().claim("region", "EU");
-        let mut draft = Draft { case, claims: None, suffix: String::new(), on_record: true };
+        let mut draft = Draft { case, claims: None, sealed: false, suffix: String::new(), on_record: true };
         spoilt.iter().for_each(|spoil| spoil(&mut draft));
-        let Draft { mut case, claims, suffix, on_record } = draft;
+        let Draft { mut case, claims, sealed, suffix, on_record } = draft;
         if let Some(claims) = claims {
             case = case.clone().raw(&serde_json::Value::from(case.header).to_string(), claims);
         }
-        let token = case.token() + &suffix;
-        let gate = if case.backend == "vault" { &self.vault } else { &self.orders };
+        let mut token = case.token();
+        if sealed {
+            let envelope = support::sealed("orders.enc.1", ContentEncryption::A256Gcm, &token);
+            let (untouched, _) = envelope.rsplit_once('.').unwrap();
+            token = format!("{untouched}.AAAAAAAAAAAAAAAAAAAAAA");
+        }
+        token.push_str(&suffix);
+        let gate = match case.backend {
+            "vault" => &self.vault,
+            _ if sealed => &self.accepting,
+            _ => &self.orders,
+        };
         *self.seen.0.lock().unwrap() = (None, on_record);
         let reason = case.text(token).decide(gate).reason();
         let detail = self.seen.0.lock().unwrap().0.clone();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use drawbridge_gate::{AuditError, AuditEvent, AuditSink, Decision, OcsfLines, Reason, Subject};
-use drawbridge_verify::UnixTime;
+use drawbridge_verify::{UnixTime, jwe::ContentEncryption};
 use serde_json::{Value, json};
 use support::{Case, House, NOW, Signs};
 
@@ -18,6 +18,10 @@ use support::{Case, House, NOW, Signs};
 fn table() -> Vec<(Reason, Case)> {
     let case = Case::new;
     let nested = format!("{}.a.a", case().token());
+    let for_vault = Case::of("vault", Signs::Vault);
+    let sealed = support::sealed("vault.enc.1", ContentEncryption::A256Gcm, &for_vault.token());
+    let (cut, _) = sealed.rsplit_once('.').unwrap();
+    let tampered = format!("{cut}.AAAAAAAAAAAAAAAAAAAAAA");
     vec![
         (Reason::Allowed, case()),
         (Reason::Allowed, case().to("GET", "/customers/caf%C3%A9?fields=name")),
@@ -33,7 +37,9 @@ fn table() -> Vec<(Reason, Case)> {
         (Reason::TokenMalformed, case().text("not.a-token")),
         (Reason::TokenMalformed, case().bare().with("authorization", "Bearer ")),
         (Reason::TokenEncryptionRefused, case().text(nested)),
-        (Reason::TokenEncryptionRequired, Case::of("vault", Signs::Vault)),
+        (Reason::Allowed, for_vault.clone().text(&sealed)),
+        (Reason::TokenDecryptionFailed, for_vault.clone().text(tampered)),
+        (Reason::TokenEncryptionRequired, for_vault),
         (Reason::TokenHeaderRefused, case().header("jwk", json!({}))),
         (Reason::TokenAlgNotAllowed, case().header("alg", "RS256")),
         (Reason::TokenAlgNotAllowed, case().header("alg", "none")),
@@ -81,7 +87,6 @@ fn each_request_gets_its_reason() {
 fn every_reason_is_in_the_table_or_is_of_another_part() {
     let elsewhere = [
         Reason::RequestMalformed,
-        Reason::TokenDecryptionFailed,
         Reason::BackendUnknown,
         Reason::RateLimited,
         Reason::MintFailed,
