@@ -44,7 +44,7 @@ fn main() {
     for _ in 0..rounds {
         // They take turns, so that all see the same weather.
         let round = [
-            time(|token| bare(token)),
+            time(&bare),
             decisions(&runtime, &house, &http, Met::First),
             decisions(&runtime, &house, &rest, Met::First),
             decisions(&runtime, &house, &http, Met::Again),
