@@ -183,3 +183,43 @@ async fn a_rotated_encryption_key_is_encrypted_to_and_the_previous_one_still_ope
     assert_eq!(header(&token)["kid"], new["kid"], "the bridge encrypts to the new version");
     assert_eq!(at_billing(&chain, &token).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_backend_behind_api_gateway_takes_encrypted_tokens_as_well() {
+    let config = json!({
+        "issuers": {
+            "login": {
+                "issuer": "https://login.example.com", "audience": "https://api.example.com",
+                "keys": "discovery", "algorithms": ["RS256"],
+            },
+            "edge": {
+                "issuer": "https://edge.example.com",
+                "keys": { "jwks": "https://keys.example.com/jwks/{backend}/{kid}" },
+                "algorithms": ["ES256"], "types": ["bridged+jwt"], "max_lifetime": "5m",
+            },
+        },
+        "stores": { "aws": { "secrets_manager": { "prefix": "drawbridge", "region": "eu-west-1" } } },
+        "backends": { "orders": {
+            "issuer": "edge", "store": "aws", "upstream": "https://orders.example.com",
+            "encryption": "accepted", "context": ["sub"],
+            "routes": [{ "path": "/customers/{customer}", "methods": ["GET"], "scopes": ["customers:read"] }],
+        } },
+        "consumers": "login",
+    });
+    let chain = Chain::start_with(&config.to_string()).await;
+    let plain = token(&ChainForge::open(&chain, "orders").await, now(), &json!({}), &json!({}));
+    let key = published(&chain, "orders").await;
+    let good = sealed(&key, &plain);
+    let tampered = format!("{}.AAAAAAAAAAAAAAAAAAAAAA", good.rsplit_once('.').unwrap().0);
+    let aws = format!("{}/orders", chain.address("aws"));
+    for (token, status, reason) in
+        [(&plain, 200, "allowed"), (&good, 200, "allowed"), (&tampered, 401, "token.decryption_failed")]
+    {
+        assert_eq!(get(&aws, "/customers/42", Some(token)).await.status, status, "{reason}");
+        let decision = chain.decision(|decision| decision["subject"] == "gate").await;
+        assert_eq!(decision["reason"], reason);
+    }
+    let consumer = chain.token("demo", "customers:read").await;
+    let through = chain.through_edge("/orders/customers/42", Some(&consumer)).await;
+    assert_eq!((through.status.as_u16(), &through.json()["caller"]["sub"]), (200, &json!("demo")));
+}
