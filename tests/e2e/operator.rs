@@ -123,3 +123,37 @@ fn every_command_has_help_with_an_example() {
     assert_eq!(run(&["nonsense"]).status.code(), Some(3));
     assert_eq!(run(&[]).status.code(), Some(3));
 }
+
+#[tokio::test]
+async fn decide_knows_the_hundredth_unknown_kid_as_well_as_the_first() {
+    use drawbridge_tests::{
+        corpus::{Forge, token},
+        forge::ChainForge,
+    };
+    use serde_json::{Value, json};
+
+    let chain = Chain::start().await;
+    let forge = ChainForge::open(&chain, "orders").await;
+    let lines: String = (0..150)
+        .map(|number| {
+            let kid = forge.kid().replace("orders.sig.", "").replace(|c: char| c.is_ascii_hexdigit(), &(number % 10).to_string());
+            let kid = json!({ "kid": format!("orders.sig.{kid}-{number}") });
+            let bearer = format!("Bearer {}", token(&forge, 1_800_000_000, &kid, &json!({})));
+            json!({ "id": number, "method": "GET", "uri": "/customers/1", "headers": { "authorization": [bearer] } }).to_string() + "\n"
+        })
+        .collect();
+    let input = chain.folder().join("requests.jsonl");
+    std::fs::write(&input, lines).unwrap();
+    let output = Command::new(drawbridge())
+        .args(["decide", "--backend", "orders", "--at", "1800000000", "--config"])
+        .arg(chain.effective_config())
+        .stdin(std::fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    let reasons: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["reason"].clone())
+        .collect();
+    assert_eq!(reasons, vec![json!("key.unknown"); 150]);
+}

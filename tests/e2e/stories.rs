@@ -159,9 +159,6 @@ async fn a_token_bridged_for_one_backend_is_refused_by_the_gate_of_another() {
     assert_eq!(for_orders.split('.').count(), 3, "signed");
     assert_eq!(for_billing.split('.').count(), 5, "signed, and encrypted to billing");
 
-    assert_eq!(for_orders.split('.').count(), 3, "signed");
-    assert_eq!(for_billing.split('.').count(), 5, "signed, and encrypted to billing");
-
     // Each works where it belongs, without the edge: the gates are what protects the backends.
     let aws = format!("{}/orders", chain.address("aws"));
     let azure = format!("{}/billing", chain.address("azure"));
@@ -229,12 +226,6 @@ async fn the_key_endpoint_answers_one_kid_and_the_same_404_to_everything_else() 
     let orders = kid(&bridged(&chain, "/orders/customers/1", &token).await);
     let billing = kid(&bridged(&chain, "/billing/invoices/1", &token).await);
     let keys = chain.address("keys");
-    assert!(billing.starts_with("billing.enc."), "{billing}");
-    let to_encrypt_to = get(keys, &format!("/jwks/billing/{billing}"), None).await.json();
-    assert_eq!(to_encrypt_to["keys"].as_array().unwrap().len(), 1);
-    assert_eq!(to_encrypt_to["keys"][0]["kid"], billing.as_str());
-    assert_eq!(to_encrypt_to["keys"][0]["use"], "enc");
-    assert_eq!(to_encrypt_to["keys"][0]["d"], Value::Null, "nothing private");
     assert!(billing.starts_with("billing.enc."), "{billing}");
     let to_encrypt_to = get(keys, &format!("/jwks/billing/{billing}"), None).await.json();
     assert_eq!(to_encrypt_to["keys"].as_array().unwrap().len(), 1);

@@ -153,7 +153,12 @@ fn issuer_json(issuer: &Issuer, place: Place) -> Value {
         "types": types.iter().map(|typ| typ.as_typ()).collect::<Vec<_>>(),
         "skew": seconds(*skew),
         "max_token_bytes": max_token_bytes,
-        "key_cache": { "fresh": seconds(key_limits.fresh), "stale": seconds(key_limits.stale) },
+        "key_cache": {
+            "fresh": seconds(key_limits.fresh),
+            "stale": seconds(key_limits.stale),
+            "fetches_per_minute": key_limits.fetches_per_minute,
+            "fetches_per_minute_and_source": key_limits.fetches_per_minute_and_source,
+        },
     });
     // A list that says nothing is left out, as one that is empty is a mistake. Keys made here have none of the pinned thumbprints.
     let pinned = thumbprints.iter().filter(|_| !local).map(ToString::to_string).collect::<Vec<_>>();

@@ -63,7 +63,7 @@ issuers:
     max_lifetime: 1h
     skew: 5s
     max_token_bytes: 8192
-    key_cache: { fresh: 1m, stale: 10m }
+    key_cache: { fresh: 1m, stale: 10m, fetches_per_minute: 7, fetches_per_minute_and_source: 3 }
     thumbprints: [NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs]
     relax: [accept_untyped_tokens]
   edge: { issuer: https://edge.example.com, jwks: "https://keys.example.com/jwks/{backend}/{kid}", algorithms: [ES384], types: [bridged+jwt] }
@@ -103,6 +103,8 @@ local: { aws: { authorizer: rest-token, cache_ttl: 1m }, azure: { mode: invoke }
     assert_eq!(without_places(once.clone()), without_places(twice));
     assert_eq!(once["issuers"]["login"]["thumbprints"], Value::Null, "the keys made here are others");
     assert_eq!(once["issuers"]["login"]["skew"], "5s");
+    let cache = json!({ "fresh": "60s", "stale": "600s", "fetches_per_minute": 7, "fetches_per_minute_and_source": 3 });
+    assert_eq!(once["issuers"]["login"]["key_cache"], cache);
     assert_eq!(once["local"]["aws"]["authorizer"], "rest-token");
 }
 
