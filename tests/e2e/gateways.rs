@@ -199,6 +199,29 @@ async fn the_corpus_through_an_azure_handler_in_invoke_mode() {
         .await;
 }
 
+/// What a forward-auth client asks: the original request described in headers (nginx `auth_request`, API Management).
+#[tokio::test]
+async fn the_corpus_through_forward_auth() {
+    let chain = Chain::start_with(&sample(&json!({}), "azure")).await;
+    let forge = ChainForge::open(&chain, "orders").await;
+    let mut wrong = Vec::new();
+    for case in corpus(&forge, now()) {
+        let mut headers: Vec<_> =
+            case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        headers
+            .extend([("x-original-method", case.method.as_str()), ("x-original-uri", case.target.as_str())]);
+        let answer = send("GET", chain.address("azure"), "/api/authorize", &headers, "").await;
+        let decision = chain.decision(|decision| decision["subject"] == "gate").await;
+        if answer.status.as_u16() != forward_status(case.reason) || decision["reason"] != case.reason {
+            wrong.push(format!(
+                "{}: {} {} instead of {}",
+                case.name, answer.status, decision["reason"], case.reason
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of the corpus went wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[tokio::test]
 async fn the_corpus_through_decide() {
     let chain = Chain::start_with(&sample(&json!({}), "aws")).await;
