@@ -157,11 +157,11 @@ async fn a_transaction_id_is_kept_only_where_it_is_safe_to_write_down() {
 #[tokio::test]
 async fn the_actors_before_the_edge_are_kept_and_one_that_is_no_actor_is_refused() {
     let house = House::new().await;
-    let before = json!({ "sub": "assistant", "act": { "sub": "scheduler" } });
+    let before = json!({ "sub": "clerk", "act": { "sub": "scheduler" } });
     let consumer = house.token(json!({ "act": before })).await;
     let bridged = house.bridged(&consumer, "/orders/customers/1").await.unwrap();
     assert_eq!(claims(&bridged.token)["act"], json!({ "sub": "https://edge.example.com", "act": before }));
-    for act in [json!("assistant"), json!(["a"]), json!(1), json!(true)] {
+    for act in [json!("clerk"), json!(["a"]), json!(1), json!(true)] {
         let consumer = house.token(json!({ "act": act })).await;
         let deny = house.bridged(&consumer, "/orders/customers/1").await.unwrap_err();
         assert_eq!(deny.reason, Reason::TokenClaimsMalformed, "{act}");
