@@ -3,9 +3,9 @@
 //!
 //! | module | follows |
 //! | --- | --- |
-//! | [`front`] | the authorization policy of the project's API Management module |
-//! | [`host`] | the Functions host: which function, and the form in which the handler is called |
-//! | [`worker`] | the host's life with its handler: readiness, restarts, the end |
+//! | `front` | the authorization policy of the project's API Management module |
+//! | `host` | the Functions host: which function, and the form in which the handler is called |
+//! | `worker` | the host's life with its handler: readiness, restarts, the end |
 //! | `forwarding`, `proxying`, `invocation` | the three forms |
 //! | `functions` | `host.json` and `function.json`, as deployed |
 //!
