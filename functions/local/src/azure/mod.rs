@@ -3,7 +3,7 @@
 //!
 //! | module | follows |
 //! | --- | --- |
-//! | `front` | the authorization policy of the project's API Management module |
+//! | `front` | an API Management policy that asks an authorizer and lets only an explicit allow go on |
 //! | `host` | the Functions host: which function, and the form in which the handler is called |
 //! | `worker` | the host's life with its handler: readiness, restarts, the end |
 //! | `forwarding`, `proxying`, `invocation` | the three forms |
