@@ -9,6 +9,10 @@ use std::{
 
 use crate::binary::workspace;
 
+mod aws;
+
+pub use aws::{MiniStack, Moto};
+
 /// A part that was installed, or None after a loud line. With `CI=true` a missing part is a failure.
 pub fn part(path: &str) -> Option<PathBuf> {
     let part = workspace().join("target/parts").join(path);
