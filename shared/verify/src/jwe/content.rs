@@ -34,6 +34,13 @@ impl ContentKey {
         Ok(Self(bytes))
     }
 
+    /// `key` where it has the length for `encryption`; otherwise a random one (RFC 7516 section 11.5), which is made in every case, so
+    /// that the two cases differ in nothing but the bytes. Should the generator ever fail it is empty, which no encryption takes.
+    pub(crate) fn or_decoy(encryption: ContentEncryption, key: Option<Zeroizing<Vec<u8>>>) -> Self {
+        let decoy = Self::random(encryption).unwrap_or_else(|_| Self(Zeroizing::default()));
+        key.filter(|key| key.len() == encryption.key_length()).map_or(decoy, Self)
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

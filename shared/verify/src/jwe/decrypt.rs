@@ -113,9 +113,6 @@ impl DecryptionKey {
         agreed: Option<&Agreed>,
         encrypted_key: &[u8],
     ) -> ContentKey {
-        // Made in every case, so that the two cases differ in nothing but the bytes. Should the generator ever fail, the key
-        // is empty, which no content encryption takes.
-        let decoy = ContentKey::random(encryption).unwrap_or_else(|_| ContentKey::new(Zeroizing::default()));
         let key = match (&self.secret, agreed) {
             (Secret::Rsa(key), None) => unwrap_rsa(key, algorithm, encrypted_key),
             (Secret::Agreement(curve, key), Some(agreed)) if agreed.curve == *curve => {
@@ -123,7 +120,7 @@ impl DecryptionKey {
             }
             _ => None,
         };
-        key.filter(|key| key.len() == encryption.key_length()).map_or(decoy, ContentKey::new)
+        ContentKey::or_decoy(encryption, key)
     }
 }
 

@@ -138,6 +138,11 @@ impl Sealed<'_> {
         key.unwrap(self.0.algorithm, self.0.encryption, self.0.agreed.as_ref(), &self.0.parts.encrypted_key)
     }
 
+    /// The content key that a vault unwrapped; where it gave none, or one of another length, a random one, which opens nothing.
+    pub fn content_key(&self, unwrapped: Option<Zeroizing<Vec<u8>>>) -> ContentKey {
+        ContentKey::or_decoy(self.0.encryption, unwrapped)
+    }
+
     /// Authenticates and decrypts the content.
     ///
     /// # Errors
