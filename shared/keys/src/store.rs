@@ -128,6 +128,12 @@ pub enum StoreError {
     /// The store could not be reached or read.
     #[error("the key store is unavailable: {0}")]
     Unavailable(String),
+    /// The key is marked for deletion, and can still be restored.
+    #[error("the key is marked for deletion: {0}")]
+    Deleted(String),
+    /// The store cannot decrypt what it holds: the key that it encrypts with is gone or denied.
+    #[error("the key store cannot decrypt what it holds: {0}")]
+    Undecryptable(String),
     /// What the store holds is not a key of the expected form.
     #[error("the key store holds something that is not a key: {0}")]
     Malformed(String),
