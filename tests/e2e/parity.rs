@@ -227,7 +227,7 @@ fn a_decision_does_not_depend_on_the_gateway() {
             seen.borrow_mut().insert(expected.clone());
             for (shape, event) in events(&asked, &headers) {
                 let answer = runtime.block_on(house.authorizer.answer(
-                    &event.to_string(),
+                    event.to_string().as_bytes(),
                     "i-1",
                     UnixTime::from_secs(NOW),
                 ));

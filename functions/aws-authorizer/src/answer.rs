@@ -12,18 +12,16 @@
 //!
 //! The message of an error is what API Gateway goes by: exactly `Unauthorized` is a 401, everything else a 500.
 
-use std::collections::BTreeMap;
-
 use drawbridge_gate::{Decision, Deny, Standing};
 use drawbridge_policy::Routes;
 use lambda_runtime::Diagnostic;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
 
 use crate::{
     event::{Event, Kind},
-    policy::{Policy, StageWide, may_allow},
+    policy::{Kept, Policy, StageWide, may_allow},
     settings::HttpResponse,
 };
 
@@ -50,6 +48,7 @@ pub(crate) struct Answers {
     /// None where an answer is right for one route only.
     pub(crate) stage_wide: Option<StageWide>,
     pub(crate) http_response: HttpResponse,
+    pub(crate) kept: Kept,
 }
 
 impl Answers {
@@ -70,28 +69,28 @@ impl Answers {
         }
         match decision {
             Decision::Allow(allow) if simple => {
-                rendered(&Simple { is_authorized: true, context: told(&allow.principal, &allow.context) })
+                let context = Told { principal: &allow.principal, context: &allow.context };
+                rendered(&Simple { is_authorized: true, context })
             }
             Decision::Allow(allow) => {
                 let arn = event.arn().map_err(|_| Refusal::Failure)?;
-                let policy =
-                    Policy::allow(&arn, routes, event.method(), &allow.route).ok_or(Refusal::Failure)?;
+                let policy = self.kept.allow(&arn, routes, event.method(), &allow.route);
                 rendered(&WithPolicy {
                     principal_id: &allow.principal,
-                    policy_document: policy,
-                    context: told(&allow.principal, &allow.context),
+                    policy_document: &*policy.ok_or(Refusal::Failure)?,
+                    context: Told { principal: &allow.principal, context: &allow.context },
                 })
             }
             Decision::Deny(deny) => match deny.reason.status() {
                 401 => Err(Refusal::Unauthorized),
-                400 | 403 if simple => rendered(&Simple { is_authorized: false, context: refused(deny) }),
+                400 | 403 if simple => rendered(&Simple { is_authorized: false, context: Refused(deny) }),
                 400 | 403 => {
                     let arn = event.arn().map_err(|_| Refusal::Failure)?;
                     let principal_id = deny.principal.as_deref().unwrap_or(NOBODY);
                     rendered(&WithPolicy {
                         principal_id,
                         policy_document: Policy::deny(&arn),
-                        context: refused(deny),
+                        context: Refused(deny),
                     })
                 }
                 _ => Err(Refusal::Failure),
@@ -117,23 +116,34 @@ impl Answers {
         if !settled || standing.routes.is_empty() {
             return None;
         }
-        let policy_document = stage_wide.policy(&arn, &standing.routes)?;
-        let context = told(&standing.principal, &standing.context);
-        rendered(&WithPolicy { principal_id: &standing.principal, policy_document, context }).ok()
+        let policy = self.kept.for_the_stage(stage_wide, &arn, &standing.routes)?;
+        let context = Told { principal: &standing.principal, context: &standing.context };
+        rendered(&WithPolicy { principal_id: &standing.principal, policy_document: &*policy, context }).ok()
     }
 }
 
 /// What the backend is told. All values are strings: REST and WebSocket APIs take no objects or lists, and hand on numbers and
 /// booleans as strings.
-fn told<'a>(principal: &'a str, context: &'a [(String, String)]) -> BTreeMap<&'a str, &'a str> {
-    let claims = context.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
-    claims.chain([(PRINCIPAL, principal)]).collect()
+struct Told<'a> {
+    principal: &'a str,
+    context: &'a [(String, String)],
+}
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let claims = self.context.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
+        serializer.collect_map(claims.chain([(PRINCIPAL, self.principal)]))
+    }
 }
 
 /// What the access log may show of a deny. API Gateway does not pass it on to the client.
-fn refused(deny: &Deny) -> BTreeMap<&str, &str> {
-    let error = deny.reason.error_code().map(|code| ("error", code));
-    [("request_id", deny.request_id.as_str())].into_iter().chain(error).collect()
+struct Refused<'a>(&'a Deny);
+
+impl Serialize for Refused<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = self.0.reason.error_code().map(|code| ("error", code));
+        serializer.collect_map([("request_id", self.0.request_id.as_str())].into_iter().chain(error))
+    }
 }
 
 /// Claims that cannot be named in `context`, because API Gateway or this function gives them another meaning.
@@ -151,17 +161,17 @@ const MAX_ANSWER: usize = 8 * 1024;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Simple<'a> {
+struct Simple<C> {
     is_authorized: bool,
-    context: BTreeMap<&'a str, &'a str>,
+    context: C,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WithPolicy<'a> {
+struct WithPolicy<'a, P, C> {
     principal_id: &'a str,
-    policy_document: Policy,
-    context: BTreeMap<&'a str, &'a str>,
+    policy_document: P,
+    context: C,
 }
 
 fn rendered(answer: &impl Serialize) -> Result<Box<RawValue>, Refusal> {

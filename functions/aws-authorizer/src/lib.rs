@@ -42,6 +42,7 @@ mod event;
 mod policy;
 mod settings;
 mod text;
+mod unread;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -51,7 +52,8 @@ use drawbridge_gate::{
 };
 use drawbridge_keys::{Clock, HttpClient, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, Runtime, layers::TracingLayer, service_fn, tower::util::MapRequestLayer};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 pub use crate::{
@@ -61,8 +63,9 @@ pub use crate::{
 use crate::{
     answer::{Answers, RESERVED},
     event::Event,
-    policy::StageWide,
+    policy::{Kept, StageWide},
     settings::Settings,
+    unread::Unread,
 };
 
 /// Runs the function until Lambda ends the process.
@@ -71,10 +74,17 @@ use crate::{
 /// One line that says what to do: a setting that is missing or wrong, a configuration with mistakes.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
     let authorizer = &Authorizer::from_environment(environment)?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        authorizer.answer(event.payload.get(), &event.context.request_id, SystemClock.now()).await
-    }))
-    .await
+    let unread = &Unread::default();
+    let answer = |event: LambdaEvent<IgnoredAny>| async move {
+        let invocation = &event.context.request_id;
+        let event = unread.take(invocation).ok_or(Refusal::Failure)?;
+        authorizer.answer(&event, invocation, SystemClock.now()).await
+    };
+    Runtime::new(service_fn(answer))
+        .layer(MapRequestLayer::new(|invocation| unread.keep(invocation)))
+        .layer(TracingLayer::new())
+        .run()
+        .await
 }
 
 /// The authorizer of one backend: from a native event to what API Gateway takes for an answer.
@@ -107,7 +117,7 @@ impl Authorizer {
             return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
         }
         let stage_wide = StageWide::new(&backend.routes).ok();
-        let answers = Answers { stage_wide, http_response: settings.http_response };
+        let answers = Answers { stage_wide, http_response: settings.http_response, kept: Kept::default() };
         Ok(Self { gate, backend, answers, audit })
     }
 
@@ -117,11 +127,11 @@ impl Authorizer {
     /// [`Refusal`], which API Gateway is answered as an error.
     pub async fn answer(
         &self,
-        event: &str,
+        event: &[u8],
         invocation: &str,
         now: UnixTime,
     ) -> Result<Box<RawValue>, Refusal> {
-        let Ok(event) = Event::parse(event) else {
+        let Some(event) = str::from_utf8(event).ok().and_then(|event| Event::parse(event).ok()) else {
             let backend = self.backend.name.as_str();
             // A failure comes of it in any case; without the line it is only less well explained.
             let _ = self.audit.record(&AuditEvent::new(
@@ -133,7 +143,11 @@ impl Authorizer {
             ));
             return Err(Refusal::Failure);
         };
-        let (decision, standing) = self.gate.decide_and_stand(&event.request(invocation), now).await;
+        let request = event.request(invocation);
+        let (decision, standing) = match self.answers.stage_wide {
+            Some(_) => self.gate.decide_and_stand(&request, now).await,
+            None => (self.gate.decide(&request, now).await, None),
+        };
         self.answers.answer(&event, &decision, standing.as_ref(), &self.backend.routes)
     }
 }

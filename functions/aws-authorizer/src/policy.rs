@@ -24,6 +24,7 @@
 //! a cached answer leaves that check to the backend), and which *values* of a parameter were meant: one answer holds for all
 //! customers. Where the decision depends on the object (`policy: true`), the TTL must be 0.
 
+mod kept;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ use std::collections::BTreeSet;
 use drawbridge_policy::{Route, Routes};
 use serde::Serialize;
 
+pub(crate) use kept::Kept;
 pub use stage::{PerRoute, stage_wide};
 pub(crate) use stage::{StageWide, may_allow};
 

@@ -73,15 +73,25 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 fn flat(value: &Value<'_>) -> String {
     match value {
         Value::String(text) => encode(text),
-        other => encode(&other.to_json().to_string()),
+        // What was parsed can be written.
+        other => encode(&serde_json::to_string(other).unwrap_or_default()),
     }
 }
 
 fn encode(text: &str) -> String {
+    if is_plain(text.as_bytes()) {
+        return text.to_owned();
+    }
     let encoded = utf8_percent_encode(text, ENCODED).to_string();
     let outer = encoded.starts_with(' ') || encoded.ends_with(' ') || encoded.contains("  ");
     // A header's outer white space is dropped on the way, and a run of it may be folded.
     if outer { encoded.replace(' ', percent_encode_byte(b' ')) } else { encoded }
+}
+
+/// Whether a text is the same when it is encoded, as nearly every one is: visible ASCII but `%`, which is looked at many bytes at a
+/// time.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().fold(true, |plain, byte| plain & (matches!(byte, 0x21..=0x7e) & (*byte != b'%')))
 }
 
 #[cfg(test)]

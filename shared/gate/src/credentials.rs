@@ -40,11 +40,11 @@ pub(crate) fn bearer<'a>(target: &str, headers: &Headers<'a>) -> Result<&'a str,
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Err(Reason::CredentialsScheme);
     }
-    if token.contains(',') {
-        // A gateway that joins repeated headers, as HTTP API payload 2.0 does.
-        return Err(Reason::CredentialsAmbiguous);
+    if is_b64token(token) {
+        return Ok(token);
     }
-    if is_b64token(token) { Ok(token) } else { Err(Reason::TokenMalformed) }
+    // A comma is of a gateway that joins repeated headers, as HTTP API payload 2.0 does.
+    Err(if token.contains(',') { Reason::CredentialsAmbiguous } else { Reason::TokenMalformed })
 }
 
 /// Headers that frameworks take a request's method from. `_` counts as `-`: CGI and its descendants do not tell them apart.

@@ -42,11 +42,12 @@ impl Decryption {
         max_bytes: usize,
         peer: Option<IpAddr>,
     ) -> Result<Option<Nested>, Refusal> {
-        let sealed = token.split('.').nth(SIGNED).is_some();
+        let sealed = || token.split('.').nth(SIGNED).is_some();
         let keys = match self {
-            Self::Required(_) if !sealed => return Err(Reason::TokenEncryptionRequired.into()),
-            Self::Accepted(keys) | Self::Required(keys) if sealed => keys,
-            _ => return Ok(None),
+            Self::Refused => return Ok(None),
+            Self::Accepted(keys) | Self::Required(keys) if sealed() => keys,
+            Self::Accepted(_) => return Ok(None),
+            Self::Required(_) => return Err(Reason::TokenEncryptionRequired.into()),
         };
         let opened = match keys {
             Some(keys) => open(keys, token, max_bytes, peer).await,

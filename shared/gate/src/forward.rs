@@ -55,6 +55,9 @@ impl ForwardAuth {
     }
 
     /// 200 with the context headers, or the deny as [`problem`].
+    ///
+    /// An allow also says in `X-Decision-Expires` when its token ends, in seconds since 1970: whoever remembers it must forget it
+    /// by then. That is no header for the backend.
     pub fn answer(decision: &Decision) -> Response<String> {
         match decision {
             Decision::Allow(allow) => granted(allow)
@@ -113,6 +116,9 @@ pub fn www_authenticate(deny: &Deny) -> Option<HeaderValue> {
 const DESCRIPTIONS: [[&str; 2]; 2] =
     [["x-original-method", "x-original-uri"], ["x-forwarded-method", "x-forwarded-uri"]];
 
+/// When a gateway that remembers an allow has to forget it, at the latest.
+const EXPIRES: HeaderName = HeaderName::from_static("x-decision-expires");
+
 const CHALLENGE: &str = "Bearer realm=\"drawbridge\"";
 
 #[derive(Serialize)]
@@ -130,7 +136,8 @@ fn granted(allow: &Allow) -> Result<Response<String>, http::Error> {
     let mut response = Response::builder()
         .status(StatusCode::OK)
         .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .header("x-drawbridge-request-id", allow.request_id.as_str());
+        .header("x-drawbridge-request-id", allow.request_id.as_str())
+        .header(EXPIRES, allow.expires_at.as_secs());
     for (claim, value) in &allow.context {
         response = response.header(HeaderName::try_from(header_name(claim))?, value.as_str());
     }
@@ -240,6 +247,7 @@ mod tests {
         let expected = headers(&[
             ("cache-control", "no-store"),
             ("x-drawbridge-request-id", ID),
+            ("x-decision-expires", "1"),
             ("x-drawbridge-sub", "alice"),
             ("x-drawbridge-client-id", "app%0A"),
         ]);

@@ -11,6 +11,7 @@ mod decision;
 mod decryption;
 mod forward;
 mod gate;
+mod ocsf;
 mod reason;
 mod refusal;
 mod request;

@@ -22,15 +22,27 @@ impl Gate {
         request: &Request<'_>,
         now: UnixTime,
     ) -> (Decision, Option<Standing>) {
-        let (decision, standing) = self
-            .decide_then(request, now, |claims, _| {
-                Some(Standing {
-                    principal: claims.subject().to_owned(),
-                    context: context::context(claims, &self.context).ok()?,
-                    routes: self.routes.granted(claims).collect(),
-                })
+        let (decision, known) = self
+            .decide_then(request, now, |claims, route| {
+                let routes = self.routes.granted(claims).collect();
+                let told = match route {
+                    // The decision says it.
+                    Some(_) => None,
+                    None => {
+                        Some((claims.subject().to_owned(), context::context(claims, &self.context).ok()?))
+                    }
+                };
+                Some((routes, told))
             })
             .await;
-        (decision, standing.flatten())
+        let standing = known.flatten().and_then(|(routes, told)| {
+            let (principal, context) = match (told, &decision) {
+                (Some(told), _) => told,
+                (None, Decision::Allow(allow)) => (allow.principal.clone(), allow.context.clone()),
+                (None, Decision::Deny(_)) => return None,
+            };
+            Some(Standing { principal, context, routes })
+        });
+        (decision, standing)
     }
 }

@@ -6,7 +6,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Serialize, Serializer,
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor},
+};
 
 /// A JSON value that borrows from its text.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +94,23 @@ impl<'a> Value<'a> {
             Self::Array(items) => items.iter().map(Self::to_json).collect(),
             Self::Object(members) => {
                 members.iter().map(|(name, value)| (name.as_ref().to_owned(), value.to_json())).collect()
+            }
+        }
+    }
+}
+
+/// Members in the order of the text.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
             }
         }
     }

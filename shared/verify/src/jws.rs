@@ -18,7 +18,6 @@ pub struct Admitted<'r, 't> {
     /// Whether `typ` is one of the rules' types, and not merely let through by a relaxation.
     pub(crate) typed: bool,
     pub(crate) kid: String,
-    pub(crate) token: &'t str,
     pub(crate) signed: &'t str,
     pub(crate) decoded: Decoded,
 }
@@ -51,10 +50,13 @@ impl<'t> Unverified<'t> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(NOT_THREE)?;
         let (header, payload) = signed.split_once('.').ok_or(NOT_THREE)?;
-        if payload.contains('.') {
-            return Err(if is_encrypted(token) { TokenError::Encrypted } else { NOT_THREE });
-        }
-        let decoded = Decoded::new(payload, signature)?;
+        let decoded = match Decoded::new(payload, signature) {
+            // A dot is no base64url either, but there are too many segments then.
+            Err(_) if payload.contains('.') => {
+                return Err(if is_encrypted(token) { TokenError::Encrypted } else { NOT_THREE });
+            }
+            decoded => decoded?,
+        };
         Ok(Self { token, signed, header: Header::parse(header)?, decoded })
     }
 }
@@ -75,18 +77,22 @@ impl<'r> Admitted<'r, '_> {
     /// # Errors
     /// `AlgorithmNotAllowed`, `SignatureInvalid`.
     pub fn verify(self, key: &PublicKey) -> Result<Authentic<'r>, TokenError> {
-        self.verify_unless(false, key)
+        self.verify_where(key, |token| key.holds(token.signed.as_bytes(), token.decoded.signature()))
     }
 
-    /// `proven`: that the signature held is known. All else about key and token is checked again.
-    pub(crate) fn verify_unless(self, proven: bool, key: &PublicKey) -> Result<Authentic<'r>, TokenError> {
+    /// `holds` is asked whether the signature holds, once all else about key and token is checked.
+    pub(crate) fn verify_where(
+        self,
+        key: &PublicKey,
+        holds: impl FnOnce(&Self) -> bool,
+    ) -> Result<Authentic<'r>, TokenError> {
         if key.algorithm() != self.algorithm {
             return Err(TokenError::AlgorithmNotAllowed);
         }
         if key.kid() != self.kid {
             return Err(TokenError::SignatureInvalid);
         }
-        if !proven && !key.holds(self.signed.as_bytes(), self.decoded.signature()) {
+        if !holds(&self) {
             return Err(TokenError::SignatureInvalid);
         }
         Ok(Authentic {
@@ -120,7 +126,7 @@ impl Decoded {
         Ok(Self { bytes, payload })
     }
 
-    fn signature(&self) -> &[u8] {
+    pub(crate) fn signature(&self) -> &[u8] {
         self.bytes.get(self.payload..).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-use aws_lc_rs::digest;
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 
 use crate::{Admitted, Authentic, PublicKey, Thumbprint, TokenError};
 
@@ -6,10 +6,15 @@ use crate::{Admitted, Authentic, PublicKey, Thumbprint, TokenError};
 #[derive(Debug)]
 pub struct Digested<'r, 't> {
     token: Admitted<'r, 't>,
+    /// SHA-256 of what the signature is over.
+    signed: Digest,
     digest: TokenDigest,
 }
 
-/// SHA-256 of a whole compact token, signature and all. Says nothing of whether the token is good.
+/// SHA-256 of a whole token: of the SHA-256 of what is signed, and the signature, neither of which has two spellings. Says nothing
+/// of whether the token is good.
+///
+/// In two steps, because most algorithms sign the first one: for these a token is digested once, not twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; 32]);
 
@@ -25,8 +30,9 @@ pub struct Proof {
 impl<'r, 't> Admitted<'r, 't> {
     /// Digests the token.
     pub fn digested(self) -> Digested<'r, 't> {
-        let digest = TokenDigest::of(self.token);
-        Digested { token: self, digest }
+        let signed = digest(&SHA256, self.signed.as_bytes());
+        let digest = TokenDigest::of(&signed, self.decoded.signature());
+        Digested { token: self, signed, digest }
     }
 }
 
@@ -49,15 +55,21 @@ impl<'r> Digested<'r, '_> {
         known: Option<&Proof>,
     ) -> Result<(Authentic<'r>, Proof), TokenError> {
         let proof = Proof { token: self.digest, key: key.thumbprint() };
-        let authentic = self.token.verify_unless(known == Some(&proof), key)?;
+        let authentic = self.token.verify_where(key, |token| {
+            let (signed, signature) = (token.signed.as_bytes(), token.decoded.signature());
+            known == Some(&proof) || key.holds_of(signed, &self.signed, signature)
+        })?;
         Ok((authentic, proof))
     }
 }
 
 impl TokenDigest {
-    fn of(token: &str) -> Self {
+    fn of(signed: &Digest, signature: &[u8]) -> Self {
+        let mut context = Context::new(&SHA256);
+        context.update(signed.as_ref());
+        context.update(signature);
         let mut bytes = [0; 32];
-        for (to, from) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, token.as_bytes()).as_ref()) {
+        for (to, from) in bytes.iter_mut().zip(context.finish().as_ref()) {
             *to = *from;
         }
         Self(bytes)

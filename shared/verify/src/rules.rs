@@ -97,7 +97,7 @@ impl Rules {
         if !is_kid(&kid) {
             return Err(TokenError::KidMalformed);
         }
-        Ok(Admitted { rules: self, algorithm, typed, kid, token, signed, decoded })
+        Ok(Admitted { rules: self, algorithm, typed, kid, signed, decoded })
     }
 
     /// Whether a relaxation lets through a `typ` that is missing, or that says no more than `JWT`.

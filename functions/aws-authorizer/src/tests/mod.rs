@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::settings::HttpResponse;
+use crate::{policy::Kept, settings::HttpResponse};
 
 const EVENTS: [(&str, &str); 5] = [
     ("REST TOKEN", include_str!("fixtures/rest_token.json")),
@@ -73,7 +73,8 @@ impl Fixture {
     }
 
     async fn answer(&self, event: &str) -> Result<Value, Refusal> {
-        let answer = self.authorizer.answer(event, "invocation-1", UnixTime::from_secs(NOW)).await?;
+        let answer =
+            self.authorizer.answer(event.as_bytes(), "invocation-1", UnixTime::from_secs(NOW)).await?;
         Ok(serde_json::from_str(answer.get()).unwrap())
     }
 
@@ -261,7 +262,8 @@ fn an_answer_that_api_gateway_would_not_take_is_a_failure() {
             expires_at: UnixTime::from_secs(NOW),
             request_id: "1".to_owned(),
         };
-        let answers = Answers { stage_wide: None, http_response: HttpResponse::Simple };
+        let answers =
+            Answers { stage_wide: None, http_response: HttpResponse::Simple, kept: Kept::default() };
         answers.answer(&event, &Decision::Allow(allow), None, &routes).map(|answer| answer.get().len())
     };
     assert!(answered(8000).is_ok_and(|length| length <= 8192));

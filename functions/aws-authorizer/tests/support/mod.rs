@@ -8,7 +8,7 @@ use drawbridge_aws_authorizer::{Authorizer, Refusal};
 use drawbridge_config::Environment;
 use drawbridge_keys::{KeyAlgorithm, KeyStore, Signer, directory::DirectoryStore};
 use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const NOW: i64 = 1_800_000_000;
@@ -35,14 +35,23 @@ impl House {
         store.create(&backend, KeyUse::Signing, KeyAlgorithm::Signature(algorithm)).await.unwrap();
         let signer = store.signer(&backend).await.unwrap();
         let config = CONFIG.replace("ALGORITHM", algorithm.name());
-        std::fs::write(folder.path().join("drawbridge.yaml"), config).unwrap();
+        let stage_wide: String =
+            config.lines().filter(|line| !line.contains("polic")).map(|line| format!("{line}\n")).collect();
+        std::fs::write(folder.path().join(CONFIGS[0]), config).unwrap();
+        std::fs::write(folder.path().join(CONFIGS[1]), stage_wide).unwrap();
         std::fs::write(folder.path().join("orders.cedar"), POLICY).unwrap();
         Self { folder, algorithm, store, signer }
     }
 
     /// A new authorizer that has its key and has seen no token but one of its own.
     pub async fn authorizer(&self) -> Authorizer {
-        let authorizer = Authorizer::from_environment(&Settings::new(self.folder.path())).unwrap();
+        self.authorizer_of(false).await
+    }
+
+    /// As `authorizer`; or one that answers with one policy for the whole stage, because no route is decided by policies.
+    pub async fn authorizer_of(&self, stage_wide: bool) -> Authorizer {
+        let config = self.folder.path().join(CONFIGS[usize::from(stage_wide)]);
+        let authorizer = Authorizer::from_environment(&Settings::new(&config)).unwrap();
         let event = HTTP_2_0.replace("{token}", &self.token("the first").await);
         answer(&authorizer, event.as_bytes()).await.unwrap();
         authorizer
@@ -63,8 +72,7 @@ impl House {
 
 /// Native event bytes in, native answer bytes out, with what the Lambda runtime does to them in between.
 pub async fn answer(authorizer: &Authorizer, event: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let event: Box<RawValue> = serde_json::from_slice(event).unwrap();
-    let answer = authorizer.answer(event.get(), "invocation", UnixTime::from_secs(NOW)).await?;
+    let answer = authorizer.answer(event, "invocation", UnixTime::from_secs(NOW)).await?;
     Ok(serde_json::to_vec(&answer).unwrap())
 }
 
@@ -89,8 +97,8 @@ fn encode(value: &Value) -> String {
 struct Settings(BTreeMap<&'static str, String>);
 
 impl Settings {
-    fn new(folder: &std::path::Path) -> Self {
-        let file = folder.join("drawbridge.yaml").display().to_string();
+    fn new(config: &std::path::Path) -> Self {
+        let file = config.display().to_string();
         let mut settings: BTreeMap<_, _> = LAMBDA.into_iter().map(|name| (name, "1".to_owned())).collect();
         settings.extend([("DRAWBRIDGE_BACKEND", "orders".to_owned()), ("DRAWBRIDGE_CONFIG", file)]);
         Self(settings)
@@ -109,6 +117,9 @@ impl Environment for Settings {
         self.0.get(name).cloned()
     }
 }
+
+/// With a route that policies decide, and without.
+const CONFIGS: [&str; 2] = ["drawbridge.yaml", "stage-wide.yaml"];
 
 const CONFIG: &str = r#"
 issuers:
