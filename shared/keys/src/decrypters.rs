@@ -8,7 +8,9 @@ use drawbridge_verify::KeyUse;
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
-use crate::{BackendName, Decrypter, KeyLimits, KeyStore, Kid, ResolveError, StoreError, resolver::Budget};
+use crate::{
+    BackendName, Decrypter, KeyLimits, KeyStore, Kid, ResolveError, StoreError, resolver::Budget, source::STORE,
+};
 
 /// The decryption keys of one backend, by kid: what a [`Resolver`](crate::Resolver) is for public keys.
 ///
@@ -100,6 +102,3 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a key is used while the store cannot be asked.
 const STALE: Duration = Duration::from_secs(60);
-
-/// How long the store may take.
-const STORE: Duration = Duration::from_secs(3);

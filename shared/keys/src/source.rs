@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use drawbridge_verify::PublicJwk;
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::{KeyStore, Kid, StoreError};
 
@@ -45,14 +46,15 @@ pub enum SourceError {
     Refused(String),
 }
 
-/// A key store as a key source: for a gate that stands next to its store.
+/// A key store as a key source: for a gate that stands next to its store, which has 3 seconds to answer.
 pub struct StoreSource(pub Arc<dyn KeyStore>);
 
 #[async_trait]
 impl KeySource for StoreSource {
     async fn fetch(&self, kid: &str) -> Result<Fetched, SourceError> {
         let kid: Kid = kid.parse().map_err(|_| SourceError::NotFound)?;
-        match self.0.public(&kid).await {
+        let late = StoreError::Unavailable("no answer in time".to_owned());
+        match timeout(STORE, self.0.public(&kid)).await.unwrap_or(Err(late)) {
             Ok(key) => Ok(Fetched { keys: vec![key], max_age: None }),
             Err(StoreError::NotFound) => Err(SourceError::NotFound),
             Err(StoreError::Malformed(what)) => Err(SourceError::Refused(what)),
@@ -60,3 +62,6 @@ impl KeySource for StoreSource {
         }
     }
 }
+
+/// How long a store may take, wherever a request waits for it.
+pub(crate) const STORE: Duration = Duration::from_secs(3);
