@@ -2,11 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    sync::Arc,
-};
+use std::{error::Error, sync::Arc};
 
 use drawbridge_bridge::KeyEndpoint;
 use drawbridge_config::{Environment, Store};
@@ -46,12 +42,6 @@ pub async fn answer(
         response = response.header(name, value);
     }
     Ok(response.body(answer.body)?)
-}
-
-/// Why the function did not start, as one line for its log.
-pub fn log_error(message: &str) {
-    let line = serde_json::json!({ "level": "error", "message": message });
-    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// The stores that this build knows.

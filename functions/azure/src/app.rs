@@ -1,19 +1,20 @@
 //! The two functions, whatever the form in which they are called.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use drawbridge_bridge::KeyEndpoint;
-use drawbridge_config::Config;
+use drawbridge_config::{Config, Store};
 use drawbridge_gate::{
     AuditEvent, AuditSink, Deny, ForwardAuth, Gate, Headers, Reason, Request, Subject, gate_for_backend,
     open_audit, open_directory, problem, request_id,
 };
 use drawbridge_keys::{BackendName, Clock, HttpClient, KeyStore, StoreError, SystemClock};
+use drawbridge_serve::log;
 use drawbridge_verify::Relaxation;
 use http::{HeaderMap, HeaderName, Method, Response, Uri, header};
 
 use crate::{
-    contract, log,
+    contract,
     settings::{Function, Settings},
 };
 
@@ -44,10 +45,12 @@ impl App {
     pub(crate) fn build(settings: &Settings, config: &Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let audit = open_audit(&config.audit)?;
         let http = HttpClient::new(KEY_FETCH, http_on_loopback(config, &settings.backend))?;
-        let gate = gate_for_backend(config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
+        let gate = gate_for_backend(config, &settings.backend, &http, &open, Arc::clone(&audit))?;
         Ok(Self {
             gate,
-            keys: key_endpoint(config)?,
+            keys: KeyEndpoint::open_known(config, &open, |store| {
+                log::info(&format!("the keys of the store `{store}` are published elsewhere"));
+            })?,
             audit,
             backend: settings.backend.clone(),
             credentials: settings.credentials.clone(),
@@ -127,6 +130,11 @@ pub(crate) fn invocation_id(headers: &HeaderMap) -> Option<&str> {
     last.rsplit(',').next().map(str::trim)
 }
 
+/// The stores that this build knows.
+fn open(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
+    open_directory(store)
+}
+
 /// Whether the backend's issuer may be asked for keys over plain HTTP on this machine.
 fn http_on_loopback(config: &Config, backend: &BackendName) -> bool {
     config
@@ -134,25 +142,6 @@ fn http_on_loopback(config: &Config, backend: &BackendName) -> bool {
         .get(backend)
         .and_then(|backend| config.issuers.get(&backend.issuer))
         .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback))
-}
-
-/// Publishes the keys of the stores that this app knows how to open, and leaves the others to who does.
-fn key_endpoint(config: &Config) -> Result<KeyEndpoint, StoreError> {
-    let mut open: BTreeMap<&str, Arc<dyn KeyStore>> = BTreeMap::new();
-    for (name, store) in &config.stores {
-        match open_directory(store) {
-            Ok(store) => drop(open.insert(name, store)),
-            Err(StoreError::Unsupported(_)) => {
-                log::info(&format!("the keys of the store `{name}` are published elsewhere"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let stores = config.backends.iter().filter_map(|(name, backend)| {
-        let store = open.get(backend.store.as_deref()?)?;
-        Some((name.clone(), Arc::clone(store)))
-    });
-    Ok(KeyEndpoint::new(stores))
 }
 
 /// Well inside the time of a decision, so that a slow key endpoint is a 503 and not a request that ran out of time.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use drawbridge_serve::MAX_HEADERS;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use serde::{
     Deserialize, Deserializer,
@@ -98,9 +99,6 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         Ok(TriggerHeaders(headers))
     }
 }
-
-/// As many as are read of a request that comes as HTTP.
-pub(crate) const MAX_HEADERS: usize = 128;
 
 #[cfg(test)]
 mod tests {

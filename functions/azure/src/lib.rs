@@ -5,13 +5,13 @@
 mod app;
 pub mod contract;
 mod invocation;
-mod log;
 mod server;
 mod settings;
 
 use std::{error::Error, net::Ipv4Addr, sync::Arc};
 
 use drawbridge_config::Environment;
+use drawbridge_serve::log;
 use tokio::{net::TcpListener, sync::SetOnce, task::JoinSet};
 
 use crate::{app::App, server::Server, settings::Settings};

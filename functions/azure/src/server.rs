@@ -3,20 +3,15 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use drawbridge_gate::{Deny, Reason, problem, request_id};
+use drawbridge_serve::{log, serve};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, SetOnce},
-    time::timeout,
-};
+use hyper::{body::Incoming, service::service_fn};
+use tokio::{net::TcpListener, sync::SetOnce, time::timeout};
 
 use crate::{
     app::{App, Call, invocation_id},
-    invocation::{Invocation, MAX_HEADERS, output},
-    log,
+    invocation::{Invocation, output},
     settings::{Function, Route, Routes},
 };
 
@@ -34,36 +29,11 @@ impl Server {
     /// Until the process ends.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let server = Arc::new(self);
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let server = Arc::clone(&server);
-                    tokio::spawn(async move {
-                        server.connection(stream).await;
-                        drop(permit);
-                    });
-                }
-                Err(error) => {
-                    log::warn(&format!("cannot accept a connection: {error}"));
-                    // Out of file descriptors, as a rule: at once it would be the same again.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
-
-    async fn connection(&self, stream: TcpStream) {
-        let service = service_fn(|request| async move { Ok::<_, Infallible>(self.handle(request).await) });
-        // A connection that breaks is the client's to notice.
-        let _ = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let service = service_fn(move |request| {
+            let server = Arc::clone(&server);
+            async move { Ok::<_, Infallible>(server.handle(request).await) }
+        });
+        serve(listener, service, std::future::pending()).await;
     }
 
     async fn handle(&self, request: Request<Incoming>) -> Response<String> {
@@ -152,16 +122,6 @@ fn status(status: StatusCode) -> Response<String> {
 
 /// Less than the 5 s that API Management waits by the policy that ships with this project: the caller gets our 503, not a guess.
 const DECISION: Duration = Duration::from_secs(4);
-
-/// Longer than the host's client keeps a connection that it does not use (2 min), so that it is never the handler that closes
-/// one just as a request comes.
-const IDLE: Duration = Duration::from_secs(150);
-
-/// The host is the only client; more than it opens under any load that one instance is given.
-const MAX_CONNECTIONS: usize = 1024;
-
-/// A token may be configured to have 64 KiB; the rest is for the other headers.
-const MAX_HEAD: usize = 128 * 1024;
 
 /// The invocation form has the headers and the client's body in its own.
 const MAX_BODY: usize = 256 * 1024;

@@ -2,8 +2,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod log;
-mod server;
 mod surface;
 #[cfg(test)]
 mod tests;
@@ -15,10 +13,12 @@ use drawbridge_bridge::Bridge;
 use drawbridge_config::{Config, Environment, Store};
 use drawbridge_gate::{open_audit, open_directory};
 use drawbridge_keys::{HttpClient, KeyStore, StoreError, SystemClock};
+use drawbridge_serve::{log, serve};
 use drawbridge_verify::Relaxation;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
-pub use crate::{log::log_error, surface::router};
+pub use crate::surface::router;
 
 /// Runs the bridge until it is told to stop (SIGTERM or Ctrl-C), then answers what it has begun.
 ///
@@ -32,7 +32,8 @@ pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Se
         .await
         .map_err(|error| format!("DRAWBRIDGE_LISTEN: cannot listen on `{address}`: {error}"))?;
     log::info(&format!("listening on http://{}", listener.local_addr()?));
-    server::serve(listener, router(Arc::new(bridge), Arc::new(SystemClock)), stop()).await;
+    let router = router(Arc::new(bridge), Arc::new(SystemClock));
+    serve(listener, TowerToHyperService::new(router), stop()).await;
     Ok(())
 }
 

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use drawbridge_config::{Mistakes, ProcessEnvironment};
+use drawbridge_serve::log;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match drawbridge_edge_bridge::run(&ProcessEnvironment).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            drawbridge_edge_bridge::log_error(&error.to_string());
+            log::error(&error.to_string());
             if error.is::<Mistakes>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }

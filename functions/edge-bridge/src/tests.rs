@@ -13,7 +13,9 @@ use drawbridge_bridge::Bridge;
 use drawbridge_config::{Config, Environment, Mistakes};
 use drawbridge_gate::{OcsfLines, open_directory};
 use drawbridge_keys::{Clock, HttpClient, KeyAlgorithm, KeyStore, Signer, directory::DirectoryStore};
+use drawbridge_serve::serve;
 use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -308,7 +310,8 @@ async fn what_was_begun_is_answered_when_it_is_told_to_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(crate::server::serve(listener, router, async { drop(stopped.await) }));
+    let serving =
+        tokio::spawn(serve(listener, TowerToHyperService::new(router), async { drop(stopped.await) }));
     let asking = tokio::spawn(async move { ask(address, "GET", "/", &[], "").await });
     begins.recv().await.unwrap();
     stop.send(()).unwrap();
@@ -377,7 +380,7 @@ impl Edge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = crate::router(Arc::new(bridge), Arc::new(Then));
-        tokio::spawn(crate::server::serve(listener, router, std::future::pending()));
+        tokio::spawn(serve(listener, TowerToHyperService::new(router), std::future::pending()));
         let idp = idp.signer(&"login".parse().unwrap()).await.unwrap();
         Self { _folder: folder, address, idp, audit }
     }

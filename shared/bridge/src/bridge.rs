@@ -79,7 +79,7 @@ impl Bridge {
         let mut gates = gates_for_consumers(config, http, open, &audit)
             .map_err(|error| BridgeError(error.to_string()))?;
         let consumers = config.consumers.as_ref().and_then(|name| config.issuers.get(name));
-        let mut stores = open_stores(config, open)?;
+        let mut stores = open_stores(config, |_, store| open(store).map(Some))?;
         let mut edges: Vec<Edge> = Vec::with_capacity(config.backends.len());
         for (name, backend) in &config.backends {
             let wrong = |message: String| BridgeError(format!("backends.{name}: {message}"));

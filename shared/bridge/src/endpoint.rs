@@ -52,7 +52,27 @@ impl KeyEndpoint {
     /// # Errors
     /// When a store cannot be opened.
     pub fn open(config: &Config, open: OpenStore<'_>) -> Result<Self, BridgeError> {
-        Ok(Self::new(open_stores(config, open)?))
+        Ok(Self::new(open_stores(config, |_, store| open(store).map(Some))?))
+    }
+
+    /// As [`open`](Self::open) where one app publishes the keys of its own cloud: a store that `open` does not know
+    /// ([`StoreError::Unsupported`]) is passed over, and `elsewhere` is told its name.
+    ///
+    /// # Errors
+    /// When a store that `open` knows cannot be opened.
+    pub fn open_known(
+        config: &Config,
+        open: OpenStore<'_>,
+        mut elsewhere: impl FnMut(&str),
+    ) -> Result<Self, BridgeError> {
+        let stores = open_stores(config, |name, store| match open(store) {
+            Err(StoreError::Unsupported(_)) => {
+                elsewhere(name);
+                Ok(None)
+            }
+            opened => opened.map(Some),
+        })?;
+        Ok(Self::new(stores))
     }
 
     /// Sets for how long others may keep a key: whole seconds, 1 minute by default. A revoked key is served by caches for that long,

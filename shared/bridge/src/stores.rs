@@ -3,21 +3,20 @@ use std::{
     sync::Arc,
 };
 
-use drawbridge_config::Config;
-use drawbridge_gate::OpenStore;
-use drawbridge_keys::{BackendName, KeyStore};
+use drawbridge_config::{Config, Store};
+use drawbridge_keys::{BackendName, KeyStore, StoreError};
 
 use crate::BridgeError;
 
-/// The store of every backend that names one, each opened once.
+/// The store of every backend that names one, each opened once; not of those for which `open` has none.
 ///
 /// # Errors
 /// When a store cannot be opened.
 pub(crate) fn open_stores(
     config: &Config,
-    open: OpenStore<'_>,
+    mut open: impl FnMut(&str, &Store) -> Result<Option<Arc<dyn KeyStore>>, StoreError>,
 ) -> Result<BTreeMap<BackendName, Arc<dyn KeyStore>>, BridgeError> {
-    let mut opened: BTreeMap<&str, Arc<dyn KeyStore>> = BTreeMap::new();
+    let mut opened: BTreeMap<&str, Option<Arc<dyn KeyStore>>> = BTreeMap::new();
     let mut stores = BTreeMap::new();
     for (name, backend) in &config.backends {
         let Some(store) = &backend.store else { continue };
@@ -28,11 +27,14 @@ pub(crate) fn open_stores(
                     BridgeError(format!("backends.{name}.store: there is no store `{store}`"))
                 })?;
                 entry.insert(
-                    open(configured).map_err(|error| BridgeError(format!("stores.{store}: {error}")))?,
+                    open(store, configured)
+                        .map_err(|error| BridgeError(format!("stores.{store}: {error}")))?,
                 )
             }
         };
-        stores.insert(name.clone(), Arc::clone(store));
+        if let Some(store) = store {
+            stores.insert(name.clone(), Arc::clone(store));
+        }
     }
     Ok(stores)
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use drawbridge_bridge::{KeyAnswer, KeyEndpoint};
+use drawbridge_gate::open_directory;
 use drawbridge_keys::{KeyStore, Kid};
 use drawbridge_verify::KeyUse;
 use proptest::prelude::*;
@@ -238,6 +239,27 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         prop_assert_eq!(runtime.block_on(get(&endpoint, &path)).status, 404);
     }
+}
+
+#[tokio::test]
+async fn an_app_publishes_the_keys_of_the_stores_that_it_knows_and_names_the_others() {
+    let house = House::new().await;
+    let config = house.config(|text| {
+        let aws = "  keys: { directory: keys }\n  aws: { secrets_manager: { region: eu-west-1 } }";
+        text.replace("  keys: { directory: keys }", aws).replacen("    store: keys\n", "    store: aws\n", 1)
+    });
+    let mut elsewhere = Vec::new();
+    let endpoint =
+        KeyEndpoint::open_known(&config, &open_directory, |store| elsewhere.push(store.to_owned())).unwrap();
+    assert_eq!(elsewhere, ["aws"]);
+    for (backend, status) in [("billing", 200), ("orders", 404)] {
+        let answer = get(&endpoint, &path(&current(&house.store, backend).await)).await;
+        assert_eq!(answer.status, status, "{backend}");
+    }
+    assert!(
+        KeyEndpoint::open(&config, &open_directory).is_err(),
+        "where all of them are meant, none is missing"
+    );
 }
 
 async fn published() -> (House, KeyEndpoint) {
