@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod binding;
 mod bridge;
 mod current;
 mod endpoint;
@@ -13,4 +14,4 @@ mod stores;
 
 pub use bridge::{Bridge, BridgeError, Bridged, Exchange};
 pub use endpoint::{KeyAnswer, KeyEndpoint};
-pub use mint::{Claims, Mapping, MappingError, MintError, Minter, RESERVED, Refused};
+pub use mint::{Claims, Mapping, MappingError, MintError, Minter, MinterError, RESERVED, Refused};

@@ -12,7 +12,9 @@ use serde_json::{Map, json};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::{current::STORE, sealing::SealingKey, signing::SigningKey};
+use crate::{
+    binding::{Binding, BindingError},
+    current::STORE, sealing::SealingKey, signing::SigningKey};
 
 /// Mints the bridged tokens of one backend: issuer, audience, type, key and mapping are the backend's, never the caller's.
 pub struct Minter {
@@ -26,6 +28,8 @@ pub struct Minter {
     key: SigningKey,
     /// None where tokens are not encrypted.
     sealing: Option<SealingKey>,
+    /// None where tokens are not bound to their sender.
+    binding: Option<Binding>,
 }
 
 /// Bridged claim → JSON Pointer (RFC 6901) to where it stands in the consumer's claims. Cannot name a claim of [`RESERVED`].
@@ -36,6 +40,19 @@ pub struct Mapping(BTreeMap<String, String>);
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the claim `{0}` is set by the bridge and cannot be mapped")]
 pub struct MappingError(pub String);
+
+/// A backend that no tokens can be minted for.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct MinterError(MinterProblem);
+
+#[derive(Debug, Error)]
+enum MinterProblem {
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    #[error("`bound_to`: {0}")]
+    Binding(#[from] BindingError),
+}
 
 /// The claims of one bridged token, not signed yet.
 pub struct Claims {
@@ -110,17 +127,20 @@ impl Minter {
     pub const MAX_SEALED_CLAIMS_BYTES: usize = 4 * 1024 + 512;
 
     /// # Errors
-    /// When a mapping is of a reserved claim.
-    pub fn new(backend: &Backend, issuer: &Issuer, store: Arc<dyn KeyStore>) -> Result<Self, MappingError> {
+    /// When a mapping is of a reserved claim, or the certificate that its tokens are bound to cannot be read.
+    pub fn new(backend: &Backend, issuer: &Issuer, store: Arc<dyn KeyStore>) -> Result<Self, MinterError> {
+        let mapping = Mapping::new(backend.claims.clone()).map_err(|error| MinterError(error.into()))?;
+        let binding = backend.bound_to.as_deref().map(Binding::open).transpose();
         Ok(Self {
             issuer: issuer.issuer.clone(),
             audience: backend.audience.clone(),
             typ: issuer.types.first().cloned().unwrap_or_else(|| MediaType::new("bridged+jwt")),
             lifetime: backend.lifetime,
             scopes: backend.routes.iter().flat_map(|route| route.scopes.iter().cloned()).collect(),
-            mapping: Mapping::new(backend.claims.clone())?,
+            mapping,
             key: SigningKey::new(Arc::clone(&store), backend.name.clone(), issuer.algorithms),
-            sealing: SealingKey::new(store, backend.name.clone(), backend.encryption),
+            sealing: SealingKey::new(store, backend),
+            binding: binding.map_err(|error| MinterError(error.into()))?,
         })
     }
 
@@ -139,6 +159,7 @@ impl Minter {
     /// * `txn`: the consumer's, where it is 1 to 128 characters of `A-Za-z0-9._:-`; otherwise the request's id, so that the
     ///   audit lines of both sides can be joined.
     /// * `act`: the bridge's issuer as the actor, with the consumer's `act` nested in it (RFC 8693 section 4.1).
+    /// * `cnf`: the certificate that the edge shows the backend's gateway (RFC 8705 section 3.1), where the backend is `bound_to` one.
     /// * What the backend's mapping finds; what it does not find is left out.
     ///
     /// # Errors
@@ -171,6 +192,9 @@ impl Minter {
         claims.insert("jti".to_owned(), json!(Uuid::new_v4().to_string()));
         claims.insert("txn".to_owned(), json!(txn));
         claims.insert("act".to_owned(), self.actor(consumer)?);
+        if let Some(binding) = &self.binding {
+            claims.insert("cnf".to_owned(), binding.confirmation());
+        }
         if let Some(scope) = &scope {
             claims.insert("scope".to_owned(), json!(scope));
         }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use drawbridge_config::Encryption;
+use drawbridge_config::{Backend, Encryption};
 use drawbridge_keys::{BackendName, KeyStore, Kid, StoreError};
 use drawbridge_verify::{
     KeyUse,
@@ -14,22 +14,25 @@ pub(crate) struct SealingKey {
     store: Arc<dyn KeyStore>,
     backend: BackendName,
     required: bool,
+    content: ContentEncryption,
     current: Current<Option<Arc<EncryptionKey>>>,
 }
 
 impl SealingKey {
     /// None for a backend that refuses encrypted tokens.
-    pub(crate) fn new(
-        store: Arc<dyn KeyStore>,
-        backend: BackendName,
-        encryption: Encryption,
-    ) -> Option<Self> {
-        let required = match encryption {
+    pub(crate) fn new(store: Arc<dyn KeyStore>, backend: &Backend) -> Option<Self> {
+        let required = match backend.encryption {
             Encryption::Refused => return None,
             Encryption::Accepted => false,
             Encryption::Required => true,
         };
-        Some(Self { store, backend, required, current: Current::new() })
+        Some(Self {
+            store,
+            backend: backend.name.clone(),
+            required,
+            content: backend.content_encryption,
+            current: Current::new(),
+        })
     }
 
     /// Encrypts a signed token to the backend: a nested one (RFC 7519 section 11.2). A backend that also takes plain tokens gets the
@@ -52,7 +55,7 @@ impl SealingKey {
         let kid: Option<Kid> = key.kid().and_then(|kid| kid.parse().ok());
         let kid = kid.filter(|kid| kid.backend == self.backend && kid.key_use == KeyUse::Encryption);
         let kid = kid.ok_or(MintError::Unfit("the key store gave a key of another backend or use"))?;
-        let key = EncryptionKey::bind(&key, &kid.to_string(), ContentEncryption::A256Gcm)
+        let key = EncryptionKey::bind(&key, &kid.to_string(), self.content)
             .map_err(|_| MintError::Unfit("the key is not one to encrypt to"))?;
         Ok(Some(Arc::new(key)))
     }

@@ -3,6 +3,8 @@
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
 
 use drawbridge_policy::{Route, Routes, cedar::CedarPolicies};
+use drawbridge_verify::jwe::ContentEncryption;
+use url::Url;
 
 use crate::{
     Backend, Encryption, PolicyFile,
@@ -35,11 +37,18 @@ pub(crate) fn backend(
         let claims = backend.or("claims", BTreeMap::new(), named(claim));
         let routes =
             backend.required("routes", "what may be asked of it; `routes: []` lets nothing through", routes);
+        let (routes, owners) = match routes {
+            Ok((routes, owners)) => (Ok(routes), owners),
+            Err(reported) => (Err(reported), Vec::new()),
+        };
         let policy = backend.or("policy", Vec::new(), |node, report| policies(node, folder, report));
         let mapped = || node.field("claims").into_iter().flat_map(Node::names);
         let context =
             backend.or("context", vec!["sub".to_owned()], |node, report| context(node, mapped(), report));
         let encryption = backend.or("encryption", Encryption::default(), word(&ENCRYPTION));
+        let content_encryption =
+            backend.or("content_encryption", DEFAULT_CONTENT_ENCRYPTION, word(&CONTENT_ENCRYPTION));
+        let bound_to = backend.optional("bound_to", text);
         let used = routes.as_ref().map_or(Ok(()), |routes| policies_are_used(backend, routes, report));
         let sound = match (&routes, &claims, &policy) {
             (Ok(routes), Ok(claims), Ok(files)) => {
@@ -54,7 +63,21 @@ pub(crate) fn backend(
         } else {
             Ok(())
         };
-        used.and(sound).and(opened)?;
+        // The default may always be written out.
+        let said = if !sealed && content_encryption.is_ok_and(|named| named != DEFAULT_CONTENT_ENCRYPTION) {
+            let message = "nothing is encrypted for it; write `encryption: required`, or leave `content_encryption` out";
+            Err(report.at(backend.place_of("content_encryption"), message))
+        } else {
+            Ok(())
+        };
+        let plain = |upstream: &Option<Url>| upstream.as_ref().is_some_and(|url| url.scheme() == "http");
+        let shown = if backend.has("bound_to") && upstream.as_ref().is_ok_and(plain) {
+            let message = "no certificate is shown over plain HTTP; write an `https` `upstream`, or leave `bound_to` out";
+            Err(report.at(backend.place_of("bound_to"), message))
+        } else {
+            Ok(())
+        };
+        used.and(sound).and(opened).and(said).and(shown)?;
         let name = name?;
         Ok(Backend {
             issuer: issuer?,
@@ -65,24 +88,30 @@ pub(crate) fn backend(
             lifetime: lifetime?,
             claims: claims?,
             routes: routes?,
+            owners,
             policy: policy?,
             context: context?,
             encryption: encryption?,
+            content_encryption: content_encryption?,
+            bound_to: bound_to?.map(|file| folder.join(file)),
             name,
         })
     })
 }
 
-fn routes(node: &Node, report: &Report) -> Result<Routes, Reported> {
-    Routes::new(items(route)(node, report)?).map_err(|mistakes| {
+/// The routes, and who answers for each.
+fn routes(node: &Node, report: &Report) -> Result<(Routes, Vec<Option<String>>), Reported> {
+    let (routes, owners) = items(route)(node, report)?.into_iter().unzip();
+    let routes = Routes::new(routes).map_err(|mistakes| {
         let place = |index| &node.item(index).unwrap_or(node).place;
         let reported =
             mistakes.into_iter().map(|mistake| report.at(place(mistake.index), mistake.message)).last();
         reported.unwrap_or_else(|| report.at(&node.place, "cannot be matched; write other routes"))
-    })
+    })?;
+    Ok((routes, owners))
 }
 
-fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
+fn route(node: &Node, report: &Report) -> Result<(Route, Option<String>), Reported> {
     fields(node, report, |route| {
         let template = route.required(
             "path",
@@ -93,6 +122,7 @@ fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
             route.required("methods", "the methods that it takes, as in `methods: [GET]`", items(text));
         let scopes = route.optional("scopes", items(text));
         let policy = route.or("policy", false, boolean);
+        let owner = route.optional("owner", text);
         // No scope at all is a decision that somebody makes, not one that happens by leaving a line out.
         if matches!((&scopes, &policy), (Ok(None), Ok(false))) {
             route.mistake(
@@ -101,7 +131,7 @@ fn route(node: &Node, report: &Report) -> Result<Route, Reported> {
             );
         }
         let scopes = scopes.map(Option::unwrap_or_default);
-        Ok(Route { template: template?, methods: methods?, scopes: scopes?, policy: policy? })
+        Ok((Route { template: template?, methods: methods?, scopes: scopes?, policy: policy? }, owner?))
     })
 }
 
@@ -244,9 +274,18 @@ const ENCRYPTION: [(&str, Encryption); 3] = [
     ("required", Encryption::Required),
 ];
 
+/// What a gate opens, the default first.
+const CONTENT_ENCRYPTION: [(&str, ContentEncryption); 4] = [
+    (ContentEncryption::A256Gcm.name(), ContentEncryption::A256Gcm),
+    (ContentEncryption::A128Gcm.name(), ContentEncryption::A128Gcm),
+    (ContentEncryption::A256CbcHs512.name(), ContentEncryption::A256CbcHs512),
+    (ContentEncryption::A128CbcHs256.name(), ContentEncryption::A128CbcHs256),
+];
+
 /// The claims that the bridge sets by itself.
 const REGISTERED: [&str; 12] =
     ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "txn", "scope", "client_id", "act", "cnf"];
 
+const DEFAULT_CONTENT_ENCRYPTION: ContentEncryption = ContentEncryption::A256Gcm;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(120);
 const MAX_POLICY_BYTES: u64 = 256 * 1024;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use drawbridge_keys::{BackendName, KeyLimits};
 use drawbridge_policy::Routes;
-use drawbridge_verify::{Algorithms, MediaType, Relaxation, Thumbprint};
+use drawbridge_verify::{Algorithms, MediaType, Relaxation, Thumbprint, jwe::ContentEncryption};
 use url::Url;
 
 /// The whole file.
@@ -113,12 +113,19 @@ pub struct Backend {
     pub claims: BTreeMap<String, String>,
     /// `routes`: required, `[]` lets nothing through.
     pub routes: Routes,
+    /// `owner` of each route, in their order: who answers for it. Nothing is decided by it.
+    pub owners: Vec<Option<String>>,
     /// `policy`: Cedar files with their text.
     pub policy: Vec<PolicyFile>,
     /// `context`: the claims that the backend is told; default `[sub]`.
     pub context: Vec<String>,
     /// `encryption`: default `refused`.
     pub encryption: Encryption,
+    /// `content_encryption` of its tokens, where they are encrypted; default `A256GCM`.
+    pub content_encryption: ContentEncryption,
+    /// `bound_to`: the file of the client certificate that the edge shows its gateway, and that its bridged tokens are bound to. Read
+    /// by the bridge alone.
+    pub bound_to: Option<PathBuf>,
 }
 
 /// A Cedar policy file, read at load.

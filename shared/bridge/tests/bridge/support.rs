@@ -149,9 +149,22 @@ impl House {
 
     /// What the gate of a backend decides about a bridged token.
     pub(crate) async fn gate(&self, backend: &str, token: &str, target: &str) -> Decision {
+        self.gate_seeing(backend, token, target, None).await
+    }
+
+    /// As [`gate`](Self::gate), where the sender shows a certificate.
+    pub(crate) async fn gate_seeing(
+        &self,
+        backend: &str,
+        token: &str,
+        target: &str,
+        client_certificate: Option<&[u8]>,
+    ) -> Decision {
         let open = opener(&self.store);
         let gate = gate_for_backend(&self.config, &name(backend), &http(), &open, Arc::new(NoAudit)).unwrap();
-        gate.decide(&request("GET", &format!("Bearer {token}"), target), NOW).await
+        let authorization = format!("Bearer {token}");
+        let request = Request { client_certificate, ..request("GET", &authorization, target) };
+        gate.decide(&request, NOW).await
     }
 }
 

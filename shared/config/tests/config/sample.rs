@@ -6,7 +6,7 @@ use drawbridge_config::{
     Audit, AwsAuthorizer, AzureMode, Config, Encryption, Environment, Keys, Store, load, load_file,
     load_from_environment,
 };
-use drawbridge_verify::{Algorithm, Relaxation};
+use drawbridge_verify::{Algorithm, Relaxation, jwe::ContentEncryption};
 
 use crate::to_json;
 
@@ -62,6 +62,7 @@ fn the_example_is_read_with_its_defaults() {
 
     let billing = &config.backends[&"billing".parse().unwrap()];
     assert_eq!(billing.encryption, Encryption::Required);
+    assert_eq!((billing.content_encryption, &billing.bound_to), (ContentEncryption::A256Gcm, &None));
     assert_eq!(billing.context, ["sub"]);
     assert_eq!(billing.upstream.as_ref().unwrap().as_str(), "https://contoso-billing.azurewebsites.net/");
 
@@ -108,7 +109,10 @@ fn every_field_is_read() {
     assert_eq!((orders.audience.as_str(), orders.path.as_str()), ("urn:example:orders", "/v1/orders"));
     assert_eq!(orders.lifetime, Duration::from_secs(600));
     assert_eq!(orders.encryption, Encryption::Accepted);
-    assert_eq!(orders.upstream.as_ref().unwrap().as_str(), "http://localhost:3000/prod");
+    assert_eq!(orders.owners, [Some("team-customers".to_owned()), None]);
+    assert_eq!(orders.content_encryption, ContentEncryption::A128CbcHs256);
+    assert_eq!(orders.bound_to, Some(Path::new(FOLDER).join("tls/edge.pem")));
+    assert_eq!(orders.upstream.as_ref().unwrap().as_str(), "https://localhost:3000/prod");
 
     assert_eq!(config.audit, Audit::OcsfFile(Path::new(FOLDER).join("audit.jsonl")));
     assert_eq!(config.local.authorizer, AwsAuthorizer::RestToken);
