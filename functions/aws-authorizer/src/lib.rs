@@ -46,11 +46,11 @@ mod unread;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use drawbridge_config::{Backend, Config, Environment};
+use drawbridge_config::{Backend, Config, Environment, Store};
 use drawbridge_gate::{
     AuditEvent, AuditSink, Gate, Reason, Subject, gate_for_backend, open_audit, open_directory,
 };
-use drawbridge_keys::{Clock, HttpClient, SystemClock};
+use drawbridge_keys::{Clock, HttpClient, KeyStore, StoreError, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
 use lambda_runtime::{LambdaEvent, Runtime, layers::TracingLayer, service_fn, tower::util::MapRequestLayer};
 use serde::de::IgnoredAny;
@@ -109,7 +109,7 @@ impl Authorizer {
         // Lambda sends each line of stdout to the function's log.
         let audit = open_audit(&config.audit)?;
         let http = HttpClient::new(KEY_FETCH, http_on_loopback(&config, &settings))?;
-        let gate = gate_for_backend(&config, &settings.backend, &http, &open_directory, Arc::clone(&audit))?;
+        let gate = gate_for_backend(&config, &settings.backend, &http, &open, Arc::clone(&audit))?;
         let name = settings.backend;
         let backend =
             config.backends.remove(&name).ok_or_else(|| format!("no backend is called `{name}`"))?;
@@ -149,6 +149,14 @@ impl Authorizer {
             None => (self.gate.decide(&request, now).await, None),
         };
         self.answers.answer(&event, &decision, standing.as_ref(), &self.backend.routes)
+    }
+}
+
+/// The stores that this build knows: those of this cloud, and a directory.
+fn open(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
+    match store {
+        Store::SecretsManager { .. } | Store::Kms { .. } => drawbridge_aws::open(store),
+        _ => open_directory(store),
     }
 }
 

@@ -44,9 +44,12 @@ pub async fn answer(
     Ok(response.body(answer.body)?)
 }
 
-/// The stores that this build knows.
+/// The stores that this build knows: those of this cloud, and a directory.
 fn open(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
-    open_directory(store)
+    match store {
+        Store::SecretsManager { .. } | Store::Kms { .. } => drawbridge_aws::open(store),
+        _ => open_directory(store),
+    }
 }
 
 /// The path without what a stage, or the base path of a custom domain, puts in front of it: its last three segments.

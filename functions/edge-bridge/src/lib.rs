@@ -10,9 +10,9 @@ mod token;
 use std::{error::Error, sync::Arc, time::Duration};
 
 use drawbridge_bridge::Bridge;
-use drawbridge_config::{Config, Environment, Store};
-use drawbridge_gate::{open_audit, open_directory};
-use drawbridge_keys::{HttpClient, KeyStore, StoreError, SystemClock};
+use drawbridge_config::{Config, Environment};
+use drawbridge_gate::open_audit;
+use drawbridge_keys::{HttpClient, SystemClock};
 use drawbridge_serve::{log, serve};
 use drawbridge_verify::Relaxation;
 use hyper_util::service::TowerToHyperService;
@@ -27,7 +27,8 @@ pub use crate::surface::router;
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = drawbridge_config::load_from_environment(environment)?;
     let address = environment.var("DRAWBRIDGE_LISTEN").unwrap_or_else(|| LISTEN.to_owned());
-    let bridge = Bridge::new(&config, &http_client(&config)?, &open, open_audit(&config.audit)?)?;
+    let bridge =
+        Bridge::new(&config, &http_client(&config)?, &drawbridge_stores::open, open_audit(&config.audit)?)?;
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| format!("DRAWBRIDGE_LISTEN: cannot listen on `{address}`: {error}"))?;
@@ -35,11 +36,6 @@ pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Se
     let router = router(Arc::new(bridge), Arc::new(SystemClock));
     serve(listener, TowerToHyperService::new(router), stop()).await;
     Ok(())
-}
-
-/// The stores that this build knows.
-fn open(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
-    open_directory(store)
 }
 
 fn http_client(config: &Config) -> Result<HttpClient, Box<dyn Error + Send + Sync>> {

@@ -4,7 +4,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand, ValueEnum};
 use drawbridge_config::{Config, Store, load_file};
-use drawbridge_gate::open_directory;
 use drawbridge_keys::{BackendName, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, StoreError};
 use drawbridge_verify::{Algorithm, KeyUse, jwe::KeyManagement};
 use serde_json::{Value, json};
@@ -32,6 +31,7 @@ Examples:
   drawbridge keys create --directory keys --backend orders --alg PS256
   drawbridge keys create --directory keys --backend billing --use enc --alg ECDH-ES+A256KW
   drawbridge keys rotate --directory keys --backend orders
+  drawbridge keys rotate --config drawbridge.yaml --store aws --backend orders
   drawbridge keys revoke --directory keys orders.sig.3f0c5a6e
   drawbridge keys list   --directory keys --format json
   drawbridge keys show   --directory keys orders.sig.3f0c5a6e";
@@ -48,7 +48,7 @@ enum Command {
         #[command(flatten)]
         of: Of,
         /// Its algorithm. Default: the first that the backend's issuer is configured for, or ES256; to encrypt, ECDH-ES+A256KW, which is
-        /// on P-256 unless `:P-384` or `:X25519` stands behind it.
+        /// on P-256 unless `:P-384` or `:X25519` stands behind it, or RSA-OAEP-256 where private keys do not leave their store.
         #[arg(long, value_name = "ALGORITHM", value_parser = algorithm)]
         alg: Option<KeyAlgorithm>,
     },
@@ -149,19 +149,19 @@ pub fn run(arguments: Arguments) -> Outcome {
         match arguments.command {
             Command::Create { store, of, alg } => create(store, of, alg).await,
             Command::Rotate { store, of } => {
-                let (_, opened) = store.open()?;
-                let kid = opened.rotate(&of.backend, of.key_use.into()).await.map_err(refused)?;
+                let Opened { keys, .. } = store.open()?;
+                let kid = keys.rotate(&of.backend, of.key_use.into()).await.map_err(refused)?;
                 Ok(store.said("rotated", &kid))
             }
             Command::Revoke { store, kid } => {
-                let (_, opened) = store.open()?;
-                opened.revoke(&kid).await.map_err(refused)?;
+                let Opened { keys, .. } = store.open()?;
+                keys.revoke(&kid).await.map_err(refused)?;
                 Ok(store.said("revoked", &kid))
             }
             Command::List { store, backend, key_use } => list(store, backend, key_use).await,
             Command::Show { store, kid } => {
-                let (_, opened) = store.open()?;
-                let jwk = opened.public(&kid).await.map_err(refused)?;
+                let Opened { keys, .. } = store.open()?;
+                let jwk = keys.public(&kid).await.map_err(refused)?;
                 Ok(match store.format {
                     Format::Human => format!("{}\nthumbprint {}", jwk.to_json(), jwk.thumbprint()),
                     Format::Json => jwk.to_json(),
@@ -174,14 +174,14 @@ pub fn run(arguments: Arguments) -> Outcome {
 }
 
 async fn create(store: StoreArguments, of: Of, alg: Option<KeyAlgorithm>) -> Result<String, Failure> {
-    let (config, opened) = store.open()?;
+    let Opened { config, encrypts_with, keys } = store.open()?;
     let configured = config.as_ref().and_then(|config| {
         let issuer = config.issuers.get(&config.backends.get(&of.backend)?.issuer)?;
         issuer.algorithms.iter().next()
     });
     let usual = match of.key_use {
         Use::Sig => configured.unwrap_or(Algorithm::ES256).into(),
-        Use::Enc => KeyManagement::EcdhEsA256Kw.into(),
+        Use::Enc => encrypts_with.into(),
     };
     let algorithm = alg.unwrap_or(usual);
     if algorithm.key_use() != of.key_use.into() {
@@ -192,7 +192,7 @@ async fn create(store: StoreArguments, of: Of, alg: Option<KeyAlgorithm>) -> Res
             listed(fit.map(|fit| fit.to_string()).collect::<Vec<_>>().iter().map(String::as_str))
         )));
     }
-    let kid = opened.create(&of.backend, of.key_use.into(), algorithm).await.map_err(refused)?;
+    let kid = keys.create(&of.backend, of.key_use.into(), algorithm).await.map_err(refused)?;
     Ok(store.said("created", &kid))
 }
 
@@ -201,10 +201,10 @@ async fn list(
     backend: Option<BackendName>,
     key_use: Option<Use>,
 ) -> Result<String, Failure> {
-    let (_, opened) = store.open()?;
+    let Opened { keys, .. } = store.open()?;
     let backends = match backend {
         Some(backend) => vec![backend],
-        None => opened.backends().await.map_err(refused)?,
+        None => keys.backends().await.map_err(refused)?,
     };
     let uses = match key_use {
         Some(key_use) => vec![key_use.into()],
@@ -213,7 +213,7 @@ async fn list(
     let mut versions = Vec::new();
     for backend in &backends {
         for key_use in &uses {
-            match opened.versions(backend, *key_use).await {
+            match keys.versions(backend, *key_use).await {
                 Ok(some) => versions.extend(some),
                 Err(StoreError::NotFound) => {}
                 Err(error) => return Err(refused(error)),
@@ -227,11 +227,29 @@ async fn list(
     })
 }
 
+/// A store, and what is to be known of it here.
+struct Opened {
+    /// The configuration that named it.
+    config: Option<Config>,
+    /// What its keys for encryption are made for when nothing is said.
+    encrypts_with: KeyManagement,
+    keys: Arc<dyn KeyStore>,
+}
+
+impl Opened {
+    fn new(store: &Store) -> Result<Self, Failure> {
+        let encrypts_with = match store {
+            Store::Kms { .. } | Store::KeyVault { secrets: false, .. } => KeyManagement::RsaOaep256,
+            _ => KeyManagement::EcdhEsA256Kw,
+        };
+        Ok(Self { config: None, encrypts_with, keys: drawbridge_stores::open(store).map_err(refused)? })
+    }
+}
+
 impl StoreArguments {
-    /// The store, and the configuration that named it.
-    fn open(&self) -> Result<(Option<Config>, Arc<dyn KeyStore>), Failure> {
+    fn open(&self) -> Result<Opened, Failure> {
         if let Some(directory) = &self.directory {
-            return Ok((None, open_directory(&Store::Directory(directory.clone())).map_err(refused)?));
+            return Opened::new(&Store::Directory(directory.clone()));
         }
         let file = self
             .config
@@ -249,8 +267,8 @@ impl StoreArguments {
             (None, 0) => return Err(Failure::invalid("the configuration has no `stores`")),
             (None, _) => return Err(Failure::invalid(format!("name the store with `--store`: {}", names()))),
         };
-        let opened = open_directory(store).map_err(refused)?;
-        Ok((Some(config), opened))
+        let opened = Opened::new(store)?;
+        Ok(Opened { config: Some(config), ..opened })
     }
 
     fn said(&self, what: &str, kid: &Kid) -> String {

@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 use drawbridge_config::{Backend, Config, load_file};
-use drawbridge_gate::{AuditSink, Gate, NoAudit, Reason, gate_for_backend, open_directory};
+use drawbridge_gate::{AuditSink, Gate, NoAudit, Reason, gate_for_backend};
 use drawbridge_keys::{Clock, HttpClient, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
 
@@ -100,7 +100,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
-/// The gate of a backend over the keys that the configuration names, which are in a folder or behind an address.
+/// The gate of a backend over the keys that the configuration names, which are in a store or behind an address.
 ///
 /// # Errors
 /// When it cannot be put together.
@@ -110,7 +110,7 @@ pub(super) fn gate(config: &Config, backend: &Backend, audit: Arc<dyn AuditSink>
         .get(&backend.issuer)
         .is_some_and(|issuer| issuer.relax.contains(&Relaxation::HttpOnLoopback));
     let http = HttpClient::new(KEY_FETCH, on_loopback).map_err(Failure::new)?;
-    gate_for_backend(config, &backend.name, &http, &open_directory, audit).map_err(Failure::invalid)
+    gate_for_backend(config, &backend.name, &http, &drawbridge_stores::open, audit).map_err(Failure::invalid)
 }
 
 /// The backend of that name, or the only one.
