@@ -16,4 +16,5 @@ pub mod chain;
 pub mod corpus;
 pub mod forge;
 pub mod http;
+pub mod key_vault;
 pub mod parts;

@@ -141,10 +141,12 @@ fn code(response: &RawResponse) -> Option<String> {
     }
     let body: Body = serde_json::from_slice(response.body()).ok()?;
     let mut detail = body.error;
-    while let Some(inner) = detail.innererror.take_if(|inner| inner.code.is_some()) {
+    let plain = |code: &String| {
+        (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    while let Some(inner) = detail.innererror.take_if(|inner| inner.code.as_ref().is_some_and(plain)) {
         detail = *inner;
     }
-    let plain = |code: &String| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     detail.code.filter(plain)
 }
 
@@ -249,13 +251,12 @@ mod tests {
             StoreError::from(Failure::of("get key `orders-sig`", &error)).to_string(),
             "access to the key store was denied: get key `orders-sig`: 403 (ForbiddenByRbac)"
         );
-        for code in ["a b", "x\\ny", &"C".repeat(65)] {
-            let error = answered(403, None, &body(code, code));
-            assert_eq!(
-                StoreError::from(Failure::of("get", &error)),
-                StoreError::Denied("get: 403".to_owned()),
-                "{code}"
-            );
+        for code in ["", "a b", "x\\ny", &"C".repeat(65)] {
+            for (outer, expected) in [(code, "get: 403"), ("Forbidden", "get: 403 (Forbidden)")] {
+                let error = answered(403, None, &body(outer, code));
+                let shown = StoreError::from(Failure::of("get", &error));
+                assert_eq!(shown, StoreError::Denied(expected.to_owned()), "{outer} {code}");
+            }
         }
     }
 
