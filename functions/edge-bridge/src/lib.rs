@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod certificate;
 mod surface;
 #[cfg(test)]
 mod tests;
@@ -29,11 +30,18 @@ pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Se
     let address = environment.var("DRAWBRIDGE_LISTEN").unwrap_or_else(|| LISTEN.to_owned());
     let bridge =
         Bridge::new(&config, &http_client(&config)?, &drawbridge_stores::open, open_audit(&config.audit)?)?;
+    let certificate = environment
+        .var(CLIENT_CERTIFICATE_HEADER)
+        .map(|name| {
+            name.parse()
+                .map_err(|_| format!("{CLIENT_CERTIFICATE_HEADER} is no header name, such as `Client-Cert`"))
+        })
+        .transpose()?;
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| format!("DRAWBRIDGE_LISTEN: cannot listen on `{address}`: {error}"))?;
     log::info(&format!("listening on http://{}", listener.local_addr()?));
-    let router = router(Arc::new(bridge), Arc::new(SystemClock));
+    let router = router(Arc::new(bridge), Arc::new(SystemClock), certificate);
     serve(listener, TowerToHyperService::new(router), stop()).await;
     Ok(())
 }
@@ -66,6 +74,8 @@ async fn stop() {
 
 /// Where it listens when nothing is said: on this machine alone, because whoever can ask is answered with bridged tokens.
 const LISTEN: &str = "127.0.0.1:8181";
+
+const CLIENT_CERTIFICATE_HEADER: &str = "DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER";
 
 /// How long a fetch of the consumers' keys may take; less than [`surface`] gives a whole request.
 const KEYS: Duration = Duration::from_secs(3);

@@ -12,22 +12,24 @@ use drawbridge_gate::{Deny, ForwardAuth, Headers, Reason, problem};
 use drawbridge_keys::Clock;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::token;
+use crate::{certificate, token};
 
-/// The HTTP surface of a bridge: `/ext-authz/…`, `/auth-request`, `/token`, `/healthz`.
-pub fn router(bridge: Arc<Bridge>, clock: Arc<dyn Clock>) -> Router {
+/// The HTTP surface of a bridge: `/ext-authz/…`, `/auth-request`, `/token`, `/healthz`. `certificate` is the header in which the
+/// gateway writes the consumer's certificate, over whatever the client sent under that name; without it none is read.
+pub fn router(bridge: Arc<Bridge>, clock: Arc<dyn Clock>, certificate: Option<HeaderName>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/auth-request", any(described))
         .route("/token", post(token::exchange))
         .fallback(mirrored)
-        .with_state(App { bridge, clock })
+        .with_state(App { bridge, clock, certificate })
 }
 
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) clock: Arc<dyn Clock>,
+    certificate: Option<HeaderName>,
 }
 
 /// Envoy's HTTP `ext_authz`: the request itself, below a prefix.
@@ -54,13 +56,13 @@ impl App {
         else {
             return refusal(&self.bridge.refuse(Reason::RequestMalformed, peer, now));
         };
+        let certificate = self.certificate.as_ref().and_then(|name| certificate::of(&parts.headers, name));
         let request = drawbridge_gate::Request {
             method,
             target,
             headers: Headers::from(&parts.headers),
             source_ip: peer,
-            // The gateway has the connection; what it says about it would be a header.
-            client_certificate: None,
+            client_certificate: certificate.as_deref(),
             request_id: None,
         };
         match tokio::time::timeout(DECISION, self.bridge.bridge(&request, now)).await {

@@ -7,14 +7,19 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use drawbridge_bridge::Bridge;
 use drawbridge_config::{Config, Environment, Mistakes};
 use drawbridge_gate::{OcsfLines, open_directory};
 use drawbridge_keys::{Clock, HttpClient, KeyAlgorithm, KeyStore, Signer, directory::DirectoryStore};
 use drawbridge_serve::serve;
 use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
+use http::HeaderName;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -59,6 +64,66 @@ async fn envoy_is_told_what_to_send_on() {
     assert_eq!(claims(bridged)["aud"], "orders");
     let line = &edge.lines()[0];
     assert_eq!(line["api"]["request"]["uid"], answer.header("x-drawbridge-request-id").unwrap());
+}
+
+#[tokio::test]
+async fn a_bound_token_passes_with_the_certificate_that_the_gateway_saw_and_with_no_other() {
+    let certificate = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
+    };
+    let (app, other) = (certificate("app"), certificate("other"));
+    let ways = |certificate: &rcgen::Certificate| {
+        let sequence = STANDARD.encode(certificate.der());
+        let escaped =
+            percent_encoding::utf8_percent_encode(&certificate.pem(), percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+                .replace("%2D", "-");
+        [format!(":{sequence}:"), sequence, escaped]
+    };
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, app.der()));
+    let edge = Edge::reading(Some("x-app-certificate")).await;
+    let token = edge.token(json!({ "cnf": { "x5t#S256": thumbprint } })).await;
+    let ask = async |edge: &Edge, certificates: &[(&str, &str)]| {
+        let headers = [&[("Authorization", token.as_str())], certificates].concat();
+        edge.ask("GET", "/ext-authz/orders/customers/1", &headers, "").await.status
+    };
+    for way in ways(&app) {
+        assert_eq!(ask(&edge, &[("X-App-Certificate", &way)]).await, 200, "{way}");
+        assert_eq!(
+            ask(&edge, &[("X-App-Certificate", &way), ("x-app-certificate", &way)]).await,
+            401,
+            "twice"
+        );
+        assert_eq!(ask(&edge, &[("Client-Cert", &way)]).await, 401, "another header");
+    }
+    for way in ways(&other) {
+        assert_eq!(ask(&edge, &[("X-App-Certificate", &way)]).await, 401, "another's: {way}");
+    }
+    assert_eq!(ask(&edge, &[]).await, 401);
+    let last = edge.lines().pop().unwrap();
+    assert_eq!(
+        (&last["status_code"], &last["status_detail"]),
+        (&json!("sender.mismatch"), &json!("no client certificate was seen"))
+    );
+}
+
+#[tokio::test]
+async fn a_bridge_that_is_told_of_no_header_reads_none() {
+    let edge = Edge::new().await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let app = rcgen::CertificateParams::new(vec!["app".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let bound = json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(digest(&SHA256, app.der())) } });
+    let (token, der) = (edge.token(bound).await, STANDARD.encode(app.der()));
+    for name in ["Client-Cert", "X-ARR-ClientCert", "X-Forwarded-Client-Cert", "X-Forwarded-Tls-Client-Cert"]
+    {
+        let headers = [("Authorization", token.as_str()), (name, &der)];
+        assert_eq!(
+            edge.ask("GET", "/ext-authz/orders/customers/1", &headers, "").await.status,
+            401,
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -341,6 +406,12 @@ async fn what_hinders_the_start_is_said_in_one_go() {
     };
     let mistakes = start("{\"consumers\": \"nobody\"}", "127.0.0.1:0").await;
     assert!(mistakes.is::<Mistakes>());
+    let named = Variables(vec![
+        ("DRAWBRIDGE_CONFIG", file.clone()),
+        ("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", "a b".to_owned()),
+    ]);
+    let error = crate::run(&named).await.unwrap_err().to_string();
+    assert!(error.contains("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER is no header name"), "{error}");
     for listen in ["nonsense", &taken] {
         let error = start(&file, listen).await.to_string();
         assert!(error.contains("DRAWBRIDGE_LISTEN") && error.contains(listen), "{error}");
@@ -366,6 +437,11 @@ struct Answer {
 
 impl Edge {
     async fn new() -> Self {
+        Self::reading(None).await
+    }
+
+    /// One that reads the consumer's certificate from this header.
+    async fn reading(certificate: Option<&'static str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config: Config = drawbridge_config::load(CONFIG, "test.yaml", folder.path()).unwrap();
         let idp = DirectoryStore::new(folder.path().join("idp"));
@@ -379,7 +455,8 @@ impl Edge {
         let bridge = Bridge::new(&config, &http, &open_directory, sink).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = crate::router(Arc::new(bridge), Arc::new(Then));
+        let router =
+            crate::router(Arc::new(bridge), Arc::new(Then), certificate.map(HeaderName::from_static));
         tokio::spawn(serve(listener, TowerToHyperService::new(router), std::future::pending()));
         let idp = idp.signer(&"login".parse().unwrap()).await.unwrap();
         Self { _folder: folder, address, idp, audit }
