@@ -18,21 +18,18 @@
 
 mod check;
 mod load;
+mod plan;
 mod uses;
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-    str::FromStr,
-};
+use std::net::IpAddr;
 
-use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid,
-    PolicySet, Request, RestrictedExpression,
-};
-use drawbridge_verify::{UnixTime, Verified, json::Value};
+use cedar_policy_core::ast::EntityType;
+use drawbridge_verify::{UnixTime, Verified};
 
-use self::uses::{ClaimType, Reads};
+use self::{
+    plan::{Plan, Unbuildable},
+    uses::ClaimType,
+};
 use crate::{Denied, Match, Routes};
 
 pub use self::load::PolicyMistake;
@@ -40,8 +37,7 @@ pub use self::load::PolicyMistake;
 /// The Cedar policies of one backend, ready to decide. Forbid wins, nothing permitted is denied, an error is a deny.
 #[derive(Debug)]
 pub struct CedarPolicies {
-    authorizer: Authorizer,
-    user: EntityTypeName,
+    user: EntityType,
     plans: Vec<Plan>,
 }
 
@@ -55,23 +51,6 @@ pub struct Facts<'a> {
     /// When.
     pub now: UnixTime,
 }
-
-/// All that can be known of one action before a request comes.
-#[derive(Debug)]
-struct Plan {
-    route: usize,
-    method: &'static str,
-    action: EntityUid,
-    resource: EntityUid,
-    /// The policies that this action is in the scope of; all others cannot be satisfied.
-    policies: PolicySet,
-    reads: Reads,
-    /// The types of the claims that they read.
-    claims: Vec<(String, ClaimType)>,
-}
-
-/// A failure to build what Cedar asks; every value that gets here was checked for what could fail.
-struct Unbuildable;
 
 impl CedarPolicies {
     /// Parses policy files (name and text) for the routes with `policy: true`. `claims` are the names of mapped claims.
@@ -87,9 +66,11 @@ impl CedarPolicies {
     ) -> Result<Self, Vec<PolicyMistake>> {
         let claims: Vec<_> = claims.into_iter().collect();
         let loaded = load::load(files)?;
-        let impossible =
-            |_| vec![PolicyMistake::of_files(files, "the policies cannot be made ready".to_owned())];
-        Self::plan(routes, &claims, &loaded).map_err(impossible)
+        let plans = Plan::all(routes, &claims, &loaded);
+        match (plan::entity_type("User"), plans) {
+            (Ok(user), Ok(plans)) => Ok(Self { user, plans }),
+            _ => Err(vec![PolicyMistake::of_files(files, "the policies cannot be made ready".to_owned())]),
+        }
     }
 
     /// Every mistake in policy files: syntax, and names and types that no request to these routes can have.
@@ -114,83 +95,16 @@ impl CedarPolicies {
     /// `Policy` with the ids of the policies that forbid it, none where it is only not permitted; `PolicyError` with the ids
     /// of those that could not be evaluated.
     pub fn authorize(&self, found: &Match<'_, '_>, facts: &Facts<'_>) -> Result<Vec<String>, Denied> {
-        let plan = self.plans.iter().find(|plan| plan.route == found.index && plan.method == found.method);
+        let plan = self.plans.iter().find(|plan| plan.is_for(found));
         let Some(plan) = plan else { return Err(Denied::Policy { policies: Vec::new() }) };
-        let Ok((request, entities)) = self.request(plan, found, facts) else {
-            return Err(Denied::PolicyError { policies: Vec::new() });
-        };
-        let response = self.authorizer.is_authorized(&request, &plan.policies, &entities);
-        let diagnostics = response.diagnostics();
-        // Cedar skips a policy that it cannot evaluate, be it the one that forbids: here it decides.
-        let errors: Vec<_> = diagnostics
-            .errors()
-            .map(|AuthorizationError::PolicyEvaluationError(error)| error.policy_id().to_string())
-            .collect();
-        if !errors.is_empty() {
-            return Err(Denied::PolicyError { policies: sorted(errors) });
+        match plan.evaluate(&self.user, found, facts) {
+            // Cedar skips a policy that it cannot evaluate, be it the one that forbids: here it decides.
+            Ok(found) if !found.errors.is_empty() => Err(Denied::PolicyError { policies: found.errors }),
+            Ok(found) if !found.forbids.is_empty() => Err(Denied::Policy { policies: found.forbids }),
+            Ok(found) if !found.permits.is_empty() => Ok(found.permits),
+            Ok(_) => Err(Denied::Policy { policies: Vec::new() }),
+            Err(Unbuildable) => Err(Denied::PolicyError { policies: Vec::new() }),
         }
-        let policies = sorted(diagnostics.reason().map(ToString::to_string).collect());
-        match response.decision() {
-            Decision::Allow => Ok(policies),
-            Decision::Deny => Err(Denied::Policy { policies }),
-        }
-    }
-
-    fn plan(routes: &Routes, claims: &[&str], loaded: &load::Loaded) -> Result<Self, Unbuildable> {
-        let types = uses::types(&loaded.policies);
-        let mut plans = Vec::new();
-        for (index, route) in routes.iter().enumerate().filter(|(_, route)| route.policy) {
-            for method in
-                crate::METHODS.into_iter().filter(|method| route.methods.iter().any(|have| have == method))
-            {
-                let id = action_id(method, &route.template);
-                let mut policies = PolicySet::new();
-                let mut reads = Reads::default();
-                for policy in loaded.policies.iter().filter(|policy| policy.is_for(&id)) {
-                    policies.add(policy.cedar.clone()).map_err(|_| Unbuildable)?;
-                    reads.add(&policy.reads);
-                }
-                let read = claims.iter().filter(|claim| reads.principal(claim));
-                plans.push(Plan {
-                    route: index,
-                    method,
-                    action: EntityUid::from_type_name_and_id(type_name("Action")?, EntityId::new(&id)),
-                    resource: EntityUid::from_type_name_and_id(
-                        type_name(&resource_type(index))?,
-                        EntityId::new(""),
-                    ),
-                    claims: read.map(|claim| ((*claim).to_owned(), types.of(claim))).collect(),
-                    policies,
-                    reads,
-                });
-            }
-        }
-        Ok(Self { authorizer: Authorizer::new(), user: type_name("User")?, plans })
-    }
-
-    fn request(
-        &self,
-        plan: &Plan,
-        found: &Match<'_, '_>,
-        facts: &Facts<'_>,
-    ) -> Result<(Request, Entities), Unbuildable> {
-        let principal =
-            EntityUid::from_type_name_and_id(self.user.clone(), EntityId::new(facts.claims.subject()));
-        let attributes = principal_attributes(plan, facts.claims);
-        let parameters = found.parameters.iter().filter(|(name, _)| plan.reads.resource(name));
-        let parameters: HashMap<_, _> =
-            parameters.map(|(name, value)| ((*name).to_owned(), text(value.as_ref()))).collect();
-        let mut entities = Vec::with_capacity(2);
-        for (uid, attributes) in [(&principal, attributes), (&plan.resource, parameters)] {
-            if !attributes.is_empty() {
-                entities.push(Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|_| Unbuildable)?);
-            }
-        }
-        let entities = Entities::from_entities(entities, None).map_err(|_| Unbuildable)?;
-        let context = context(plan, found, facts)?;
-        let (action, resource) = (plan.action.clone(), plan.resource.clone());
-        let request = Request::new(principal, action, resource, context, None).map_err(|_| Unbuildable)?;
-        Ok((request, entities))
     }
 }
 
@@ -207,69 +121,6 @@ fn action_id(method: &str, template: &str) -> String {
 
 fn resource_type(route: usize) -> String {
     format!("Route{route}")
-}
-
-fn type_name(name: &str) -> Result<EntityTypeName, Unbuildable> {
-    EntityTypeName::from_str(name).map_err(|_| Unbuildable)
-}
-
-fn principal_attributes(plan: &Plan, claims: &Verified<'_>) -> HashMap<String, RestrictedExpression> {
-    let mut attributes = HashMap::new();
-    for (claim, kind) in &plan.claims {
-        if let Some(value) = claims.claim(claim).and_then(|value| typed(value, *kind)) {
-            attributes.insert(claim.clone(), value);
-        }
-    }
-    if plan.reads.principal("sub") {
-        attributes.insert("sub".to_owned(), text(claims.subject()));
-    }
-    if plan.reads.principal("scope") {
-        attributes.insert("scope".to_owned(), RestrictedExpression::new_set(claims.scopes().map(text)));
-    }
-    if let Some(client) = claims.client_id().filter(|_| plan.reads.principal("client_id")) {
-        attributes.insert("client_id".to_owned(), text(client));
-    }
-    attributes
-}
-
-fn context(plan: &Plan, found: &Match<'_, '_>, facts: &Facts<'_>) -> Result<Context, Unbuildable> {
-    let mut context = Vec::new();
-    if plan.reads.context("method") {
-        context.push(("method".to_owned(), text(found.method)));
-    }
-    if plan.reads.context("time") {
-        context.push(("time".to_owned(), RestrictedExpression::new_long(facts.now.as_secs())));
-    }
-    if let Some(ip) = facts.source_ip.filter(|_| plan.reads.context("source_ip")) {
-        context.push(("source_ip".to_owned(), RestrictedExpression::new_ip(ip.to_canonical().to_string())));
-    }
-    if context.is_empty() {
-        return Ok(Context::empty());
-    }
-    Context::from_pairs(context).map_err(|_| Unbuildable)
-}
-
-/// A claim's value as the type that the policies use it with; None when it has another.
-fn typed(value: &Value<'_>, kind: ClaimType) -> Option<RestrictedExpression> {
-    match (kind, value) {
-        (ClaimType::Text, Value::String(value)) => Some(text(value)),
-        (ClaimType::Long, Value::Integer(value)) => Some(RestrictedExpression::new_long(*value)),
-        (ClaimType::Bool, Value::Bool(value)) => Some(RestrictedExpression::new_bool(*value)),
-        (ClaimType::Texts, Value::Array(values)) => {
-            let texts: Option<Vec<_>> = values.iter().map(|value| value.as_str().map(text)).collect();
-            texts.map(RestrictedExpression::new_set)
-        }
-        _ => None,
-    }
-}
-
-fn text(text: &str) -> RestrictedExpression {
-    RestrictedExpression::new_string(text.to_owned())
-}
-
-fn sorted(mut ids: Vec<String>) -> Vec<String> {
-    ids.sort_unstable();
-    ids
 }
 
 #[cfg(test)]

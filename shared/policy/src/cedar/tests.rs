@@ -7,6 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::{Path, Route};
 
+mod oracle;
+
 /// The example of the documentation: sales staff see the customers of their own region, admins see all.
 const SALES: &str = r#"// Sales staff see the customers of their own region, admins see all.
 permit (principal, action == Action::"GET /regions/{region}/customers", resource)
@@ -49,7 +51,13 @@ fn decide(text: &str, request: &str, claims: &serde_json::Value) -> Result<Vec<S
     let found = routes.find(method, &path).unwrap();
     with(claims, |claims| {
         let facts = Facts { claims, source_ip: Some([192, 0, 2, 7].into()), now: UnixTime::from_secs(NOW) };
-        policies.authorize(&found, &facts)
+        let decided = policies.authorize(&found, &facts);
+        assert_eq!(
+            decided,
+            oracle::decide(text, &found, &facts),
+            "what Cedar's own authorizer says of {text}"
+        );
+        decided
     })
 }
 
