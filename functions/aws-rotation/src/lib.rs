@@ -9,7 +9,7 @@ use std::{
 
 use drawbridge_aws::rotation::{Rotation, RotationError};
 use drawbridge_keys::Version;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 
 /// What Secrets Manager sends. Members that it adds are none of ours.
@@ -34,7 +34,10 @@ pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         let event = event.payload;
         let done = answer(rotation, &event).await;
         log(&event, done.as_ref().err());
-        done
+        done.map_err(|error| Diagnostic {
+            error_type: "RotationError".to_owned(),
+            error_message: error.to_string(),
+        })
     }))
     .await
 }
