@@ -110,7 +110,7 @@ variable "front_door" {
 }
 
 variable "logger" {
-  description = "API Management logger (Application Insights) of the access log, by its id; null for none."
+  description = "API Management logger of a log for this API alone, by its id; null for none. The service's own log (observability module) needs none, nor a key of Application Insights."
   type        = object({ id = string })
   default     = null
 }

@@ -1,5 +1,6 @@
-# One Function App with one of Drawbridge's functions: `authorize` (the gate of one backend) or `jwks` (the key endpoint). One identity each, so
-# that either can be given what it needs and nothing else; no key, password or connection string anywhere.
+# One Function App with one of Drawbridge's functions: `authorize` (the gate of one backend, for a gateway that asks), `proxy` (the gate that
+# passes requests on by itself) or `jwks` (the key endpoint). One identity each, so that each can be given what it needs and nothing
+# else; no key, password or connection string anywhere.
 
 terraform {
   required_version = ">= 1.7"
@@ -10,7 +11,7 @@ terraform {
 
 locals {
   flex      = var.plan_sku == "FC1"
-  functions = ["authorize", "jwks"]
+  functions = ["authorize", "jwks", "proxy"]
   app       = local.flex ? azurerm_function_app_flex_consumption.this[0] : azurerm_linux_function_app.this[0]
 
   settings = merge(
@@ -34,6 +35,9 @@ locals {
       DRAWBRIDGE_CREDENTIALS_HEADER        = "X-Bridged-Token"
       DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER = "X-Client-Certificate"
     } : {},
+    var.function == "proxy" && var.upstream_url != null ? { DRAWBRIDGE_UPSTREAM = var.upstream_url } : {},
+    # Clients come to the app itself, whose front end overwrites this header in every request.
+    var.function == "proxy" && var.mutual_tls ? { DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER = "X-ARR-ClientCert" } : {},
     { for function in local.functions : "AzureWebJobs.${function}.Disabled" => "true" if function != var.function },
   )
 }
@@ -153,6 +157,8 @@ resource "azurerm_function_app_flex_consumption" "this" {
   https_only                                     = true
   webdeploy_publish_basic_authentication_enabled = false
   virtual_network_subnet_id                      = var.subnet_id
+  client_certificate_enabled                     = var.mutual_tls
+  client_certificate_mode                        = var.mutual_tls ? "Required" : null
   zip_deploy_file                                = var.package
   app_settings                                   = local.settings
   tags                                           = var.tags
@@ -230,6 +236,14 @@ resource "azurerm_function_app_flex_consumption" "this" {
       condition     = var.function != "authorize" || var.caller != null
       error_message = "function = \"authorize\" needs caller, the gateway's identity: who may ask for decisions may try tokens."
     }
+    precondition {
+      condition     = var.function != "proxy" || var.upstream_url != null
+      error_message = "function = \"proxy\" needs upstream_url, the address of the backend behind it."
+    }
+    precondition {
+      condition     = var.function == "proxy" || !var.mutual_tls
+      error_message = "mutual_tls is for function = \"proxy\"; a gateway in front of `authorize` has mutual TLS of its own, and public keys need none."
+    }
   }
 
   depends_on = [azurerm_role_assignment.storage]
@@ -251,6 +265,8 @@ resource "azurerm_linux_function_app" "this" {
   ftp_publish_basic_authentication_enabled       = false
   webdeploy_publish_basic_authentication_enabled = false
   virtual_network_subnet_id                      = var.subnet_id
+  client_certificate_enabled                     = var.mutual_tls
+  client_certificate_mode                        = var.mutual_tls ? "Required" : null
   zip_deploy_file                                = var.package
   app_settings                                   = merge(local.settings, { WEBSITE_RUN_FROM_PACKAGE = "1" })
   tags                                           = var.tags
@@ -324,6 +340,14 @@ resource "azurerm_linux_function_app" "this" {
     precondition {
       condition     = var.function != "authorize" || var.caller != null
       error_message = "function = \"authorize\" needs caller, the gateway's identity: who may ask for decisions may try tokens."
+    }
+    precondition {
+      condition     = var.function != "proxy" || var.upstream_url != null
+      error_message = "function = \"proxy\" needs upstream_url, the address of the backend behind it."
+    }
+    precondition {
+      condition     = var.function == "proxy" || !var.mutual_tls
+      error_message = "mutual_tls is for function = \"proxy\"; a gateway in front of `authorize` has mutual TLS of its own, and public keys need none."
     }
   }
 

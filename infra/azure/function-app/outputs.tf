@@ -18,6 +18,11 @@ output "client_id" {
   value       = azurerm_user_assigned_identity.this.client_id
 }
 
+output "upstream" {
+  description = "What to write at `backends.*.upstream` of the edge's drawbridge.yaml, where this is a proxy; null otherwise."
+  value       = var.function == "proxy" ? "https://${local.app.default_hostname}/api/proxy" : null
+}
+
 output "jwks" {
   description = "What to write at `issuers.*.keys.jwks` of drawbridge.yaml, where this is the key endpoint; null for a gate."
   value       = var.function == "jwks" ? "https://${local.app.default_hostname}/api/jwks/{backend}/{kid}" : null

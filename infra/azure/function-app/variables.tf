@@ -8,11 +8,11 @@ variable "name" {
 }
 
 variable "function" {
-  description = "Which function runs here: authorize (the gate of one backend) or jwks (the key endpoint). The other one is off."
+  description = "Which function runs here: authorize (the gate of one backend, for a gateway that asks), proxy (the gate that passes requests on by itself) or jwks (the key endpoint). The others are off."
   type        = string
   validation {
-    condition     = contains(["authorize", "jwks"], var.function)
-    error_message = "function must be authorize or jwks; each has an app of its own, because each has rights of its own."
+    condition     = contains(["authorize", "proxy", "jwks"], var.function)
+    error_message = "function must be authorize, proxy or jwks; each has an app of its own, because each has rights of its own."
   }
 }
 
@@ -118,6 +118,22 @@ variable "caller" {
     principal_id       = string
   })
   default = null
+}
+
+variable "upstream_url" {
+  description = "proxy: where allowed requests go. The configuration's `upstream` is where the edge sends them, which is this app."
+  type        = string
+  default     = null
+  validation {
+    condition     = var.upstream_url == null || startswith(coalesce(var.upstream_url, " "), "https://")
+    error_message = "upstream_url must begin with https://; what follows the gate carries the caller's identity."
+  }
+}
+
+variable "mutual_tls" {
+  description = "proxy: whether clients must show a certificate, against which tokens that are bound to one are held."
+  type        = bool
+  default     = false
 }
 
 variable "allowed" {

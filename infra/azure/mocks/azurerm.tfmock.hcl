@@ -78,11 +78,6 @@ mock_resource "azurerm_api_management" {
     gateway_url = "https://mock.azure-api.net"
   }
 }
-mock_resource "azurerm_api_management_logger" {
-  defaults = {
-    id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mock/providers/Microsoft.ApiManagement/service/mock/loggers/mock"
-  }
-}
 mock_resource "azurerm_virtual_network" {
   defaults = {
     id = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mock/providers/Microsoft.Network/virtualNetworks/mock"

@@ -215,23 +215,6 @@ resource "azurerm_api_management" "this" {
   }
 }
 
-resource "azurerm_api_management_logger" "this" {
-  name                = "insights"
-  resource_group_name = azurerm_resource_group.this.name
-  api_management_name = azurerm_api_management.this.name
-  resource_id         = module.observability.application_insights.id
-
-  application_insights {
-    connection_string = module.observability.application_insights.connection_string
-  }
-}
-
-resource "azurerm_role_assignment" "gateway_telemetry" {
-  scope                = module.observability.application_insights.id
-  role_definition_name = "Monitoring Metrics Publisher"
-  principal_id         = azurerm_api_management.this.identity[0].principal_id
-}
-
 module "api" {
   source                 = "../../api-management"
   backend                = var.backend
@@ -245,7 +228,6 @@ module "api" {
   cache_seconds          = var.cache_seconds
   token_lifetime_seconds = local.lifetime
   front_door             = var.front_door ? { id = module.front_door[0].front_door_id } : null
-  logger                 = { id = azurerm_api_management_logger.this.id }
 
   service = {
     id                  = azurerm_api_management.this.id

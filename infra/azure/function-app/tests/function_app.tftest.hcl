@@ -189,3 +189,49 @@ run "a_network_that_is_no_subnet" {
   variables { subnet_id = "functions" }
   expect_failures = [var.subnet_id]
 }
+
+run "a_gate_that_passes_requests_on_by_itself" {
+  variables {
+    function     = "proxy"
+    caller       = null
+    upstream_url = "https://billing.internal.example.com"
+    mutual_tls   = true
+  }
+  assert {
+    condition     = output.upstream == "https://mock.azurewebsites.net/api/proxy" && output.jwks == null
+    error_message = "the edge should be told where the gate is"
+  }
+  assert {
+    condition     = azurerm_function_app_flex_consumption.this[0].app_settings["DRAWBRIDGE_UPSTREAM"] == var.upstream_url && !contains(keys(azurerm_function_app_flex_consumption.this[0].app_settings), "DRAWBRIDGE_CREDENTIALS_HEADER")
+    error_message = "the caller's token should come in Authorization, and go no further"
+  }
+  assert {
+    condition     = azurerm_function_app_flex_consumption.this[0].client_certificate_mode == "Required" && azurerm_function_app_flex_consumption.this[0].app_settings["DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER"] == "X-ARR-ClientCert"
+    error_message = "the certificate should be the front end's word"
+  }
+  assert {
+    condition     = alltrue([for other in ["authorize", "jwks"] : azurerm_function_app_flex_consumption.this[0].app_settings["AzureWebJobs.${other}.Disabled"] == "true"])
+    error_message = "the other functions should be off"
+  }
+}
+
+run "a_certificate_that_nobody_checks" {
+  command = plan
+  variables { mutual_tls = true }
+  expect_failures = [azurerm_function_app_flex_consumption.this]
+}
+
+run "an_upstream_in_plain_text" {
+  command = plan
+  variables {
+    function     = "proxy"
+    upstream_url = "http://billing.internal.example.com"
+  }
+  expect_failures = [var.upstream_url]
+}
+
+run "a_proxy_for_nothing" {
+  command = plan
+  variables { function = "proxy" }
+  expect_failures = [azurerm_function_app_flex_consumption.this]
+}
