@@ -1,26 +1,29 @@
-//! The two functions, whatever the form in which they are called.
+//! The functions, whatever the form in which they are called.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use drawbridge_bridge::KeyEndpoint;
 use drawbridge_config::{Config, Store};
+use drawbridge_forward::strip;
 use drawbridge_gate::{
     AuditEvent, AuditSink, Deny, ForwardAuth, Gate, Headers, Reason, Request, Subject, gate_for_backend,
-    open_audit, open_directory, problem, request_id,
+    is_identity_header, open_audit, open_directory, problem,
 };
 use drawbridge_keys::{BackendName, Clock, HttpClient, KeyStore, StoreError, SystemClock};
 use drawbridge_serve::log;
 use drawbridge_verify::Relaxation;
-use http::{HeaderMap, HeaderName, Method, Response, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri, header};
 
 use crate::{
     contract,
+    proxy::{Proxy, refusal},
     settings::{Function, Settings},
 };
 
-/// The gate of one backend, and the key endpoint.
+/// The gate of one backend, the way to what it guards, and the key endpoint.
 pub(crate) struct App {
     gate: Gate,
+    proxy: Option<Proxy>,
     keys: KeyEndpoint,
     audit: Arc<dyn AuditSink>,
     backend: BackendName,
@@ -37,8 +40,7 @@ pub(crate) struct Call<'a> {
     /// The path below the route prefix.
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
-    /// The host's id of this invocation.
-    pub(crate) request_id: Option<&'a str>,
+    pub(crate) request_id: &'a str,
 }
 
 impl App {
@@ -46,8 +48,11 @@ impl App {
         let audit = open_audit(&config.audit)?;
         let http = HttpClient::new(KEY_FETCH, http_on_loopback(config, &settings.backend))?;
         let gate = gate_for_backend(config, &settings.backend, &http, &open, Arc::clone(&audit))?;
+        let configured = config.backends.get(&settings.backend).and_then(|backend| backend.upstream.clone());
+        let upstream = settings.upstream.clone().or(configured);
         Ok(Self {
             gate,
+            proxy: upstream.map(|upstream| Proxy::new(settings, upstream)).transpose()?,
             keys: KeyEndpoint::open_known(config, &open, |store| {
                 log::info(&format!("the keys of the store `{store}` are published elsewhere"));
             })?,
@@ -62,14 +67,41 @@ impl App {
         match call.function {
             Function::Authorize => self.authorize(call).await,
             Function::Jwks => self.jwks(call).await,
+            Function::Proxy => refusal(
+                StatusCode::NOT_IMPLEMENTED,
+                "an invocation carries no streams; the Functions host needs enableProxyingHttpRequest",
+            ),
         }
     }
 
+    /// Where there is an upstream, the way to it.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// What the upstream is told of a request that may go on.
+    ///
+    /// # Errors
+    /// What to answer to one that may not.
+    pub(crate) async fn grant(&self, call: Call<'_>, target: &str) -> Result<HeaderMap, Response<String>> {
+        let answer = self.decide(call.method.as_str(), target, call).await;
+        if answer.status() != StatusCode::OK {
+            return Err(answer);
+        }
+        let (mut parts, _) = answer.into_parts();
+        strip(&mut parts.headers, |name| !is_identity_header(name));
+        Ok(parts.headers)
+    }
+
     async fn authorize(&self, call: Call<'_>) -> Response<String> {
-        let described = ForwardAuth::Described.original(call.method, call.uri, "", call.headers);
-        let Some((method, target)) = described else {
-            return self.refuse(Reason::RequestMalformed, call.request_id);
-        };
+        match ForwardAuth::Described.original(call.method, call.uri, "", call.headers) {
+            Some((method, target)) => self.decide(method, target, call).await,
+            None => self.refuse(Reason::RequestMalformed, call.request_id),
+        }
+    }
+
+    /// The decision about a request, as forward-auth has it.
+    async fn decide(&self, method: &str, target: &str, call: Call<'_>) -> Response<String> {
         let request = Request {
             method,
             target,
@@ -77,7 +109,7 @@ impl App {
             // The host is who connects here, and what it says of others came through a client's header.
             source_ip: None,
             client_certificate: self.client_certificate(call.headers),
-            request_id: call.request_id,
+            request_id: Some(call.request_id),
         };
         ForwardAuth::answer(&self.gate.decide(&request, SystemClock.now()).await)
     }
@@ -93,9 +125,8 @@ impl App {
     }
 
     /// The deny of a request that the gate cannot be asked about, on record like those that it decides.
-    pub(crate) fn refuse(&self, reason: Reason, id: Option<&str>) -> Response<String> {
-        let id = request_id(id);
-        let event = AuditEvent::new(SystemClock.now(), Subject::Gate, self.backend.as_str(), &id, reason);
+    pub(crate) fn refuse(&self, reason: Reason, id: &str) -> Response<String> {
+        let event = AuditEvent::new(SystemClock.now(), Subject::Gate, self.backend.as_str(), id, reason);
         // It is a deny already; without a record it stays one.
         let _ = self.audit.record(&event);
         problem(&Deny::new(reason, id))

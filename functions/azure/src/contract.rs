@@ -6,9 +6,10 @@
 pub const HOST_JSON: &str = include_str!("../app/host.json");
 
 /// The name and `function.json` of each function, as deployed.
-pub const FUNCTIONS: [(&str, &str); 2] = [
+pub const FUNCTIONS: [(&str, &str); 3] = [
     (AUTHORIZE, include_str!("../app/authorize/function.json")),
     (JWKS, include_str!("../app/jwks/function.json")),
+    (PROXY, include_str!("../app/proxy/function.json")),
 ];
 
 /// The forward-auth function.
@@ -16,6 +17,12 @@ pub const AUTHORIZE: &str = "authorize";
 
 /// The key endpoint.
 pub const JWKS: &str = "jwks";
+
+/// What guards an upstream by itself.
+pub const PROXY: &str = "proxy";
+
+/// The executable that `host.json` names.
+pub const EXECUTABLE: &str = "handler";
 
 /// The port that the handler listens on.
 pub const PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -28,3 +35,6 @@ pub const APP_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 
 /// The header in which the host says which invocation this is; a client's own is kept before it.
 pub const INVOCATION_ID: &str = "x-azure-functions-invocationid";
+
+/// The header in which a host that proxies says so again, in place of a client's own.
+pub const CORRELATION_ID: &str = "x-ms-invocation-id";

@@ -5,8 +5,10 @@
 mod app;
 pub mod contract;
 mod invocation;
+mod proxy;
 mod server;
 mod settings;
+mod trace;
 
 use std::{error::Error, net::Ipv4Addr, sync::Arc};
 

@@ -1,9 +1,12 @@
 //! The environment, read once.
 
+use std::time::Duration;
+
 use drawbridge_config::Environment;
 use drawbridge_keys::BackendName;
 use http::{HeaderName, header};
 use thiserror::Error;
+use url::{Host, Url};
 
 use crate::contract;
 
@@ -16,6 +19,10 @@ pub(crate) struct Settings {
     pub(crate) credentials: HeaderName,
     /// The header in which the hop in front writes the client's certificate, whatever the client sent under that name.
     pub(crate) client_certificate: Option<HeaderName>,
+    /// Where the application is, if the configuration does not say so already.
+    pub(crate) upstream: Option<Url>,
+    /// How long nothing may move between client and upstream.
+    pub(crate) upstream_timeout: Duration,
     pub(crate) routes: Routes,
 }
 
@@ -52,6 +59,7 @@ pub(crate) enum Route<'a> {
 pub(crate) enum Function {
     Authorize,
     Jwks,
+    Proxy,
 }
 
 impl Settings {
@@ -88,6 +96,22 @@ impl Settings {
                     )
                 })?),
             },
+            upstream: match environment.var(UPSTREAM) {
+                None => None,
+                Some(address) => Some(upstream(&address).ok_or_else(|| {
+                    SettingError::new(
+                        UPSTREAM,
+                        "is no address, such as `https://billing.internal.example.com`: https, or http to \
+                        this machine, without user, query and fragment",
+                    )
+                })?),
+            },
+            upstream_timeout: match environment.var(UPSTREAM_TIMEOUT) {
+                None => DEFAULT_TIMEOUT,
+                Some(seconds) => timeout(&seconds).ok_or_else(|| {
+                    SettingError::new(UPSTREAM_TIMEOUT, "is no time: write whole seconds, `1s` to `225s`")
+                })?,
+            },
             routes: Routes::new(environment.var(ROUTE_PREFIX).as_deref().unwrap_or("api"))?,
         })
     }
@@ -120,6 +144,7 @@ impl Routes {
         match path {
             "/authorize" if self.invocable(method) => return Route::Invocation(Function::Authorize),
             "/jwks" if self.invocable(method) => return Route::Invocation(Function::Jwks),
+            "/proxy" if self.invocable(method) => return Route::Invocation(Function::Proxy),
             _ => {}
         }
         match self.below(path) {
@@ -145,9 +170,39 @@ impl Routes {
 fn function(path: &str) -> Option<Function> {
     match path {
         "/authorize" => Some(Function::Authorize),
+        "/proxy" => Some(Function::Proxy),
         _ if path.starts_with("/jwks/") => Some(Function::Jwks),
+        _ if path.starts_with("/proxy/") => Some(Function::Proxy),
         _ => None,
     }
+}
+
+impl Function {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => contract::AUTHORIZE,
+            Self::Jwks => contract::JWKS,
+            Self::Proxy => contract::PROXY,
+        }
+    }
+}
+
+/// As addresses in the configuration are: TLS, but on this machine.
+fn upstream(address: &str) -> Option<Url> {
+    let url = Url::parse(address).ok()?;
+    let on_this_machine = match url.host()? {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && on_this_machine);
+    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    (secure && bare && url.fragment().is_none() && !address.contains('\\')).then_some(url)
+}
+
+fn timeout(text: &str) -> Option<Duration> {
+    let seconds = text.strip_suffix('s')?.parse().ok()?;
+    (1..=MAX_TIMEOUT).contains(&seconds).then(|| Duration::from_secs(seconds))
 }
 
 impl SettingError {
@@ -160,6 +215,13 @@ const BACKEND: &str = "DRAWBRIDGE_BACKEND";
 const CLIENT_CERTIFICATE_HEADER: &str = "DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER";
 const CREDENTIALS_HEADER: &str = "DRAWBRIDGE_CREDENTIALS_HEADER";
 const ROUTE_PREFIX: &str = "DRAWBRIDGE_ROUTE_PREFIX";
+const UPSTREAM: &str = "DRAWBRIDGE_UPSTREAM";
+const UPSTREAM_TIMEOUT: &str = "DRAWBRIDGE_UPSTREAM_TIMEOUT";
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// In seconds. The platform's front end gives up after 230 s without a word; our 504 says more than its own.
+const MAX_TIMEOUT: u64 = 225;
 
 #[cfg(test)]
 mod tests {
@@ -175,6 +237,7 @@ mod tests {
             read(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("DRAWBRIDGE_BACKEND", "billing")]).unwrap();
         assert_eq!((settings.port, settings.backend.as_str()), (7071, "billing"));
         assert_eq!((settings.credentials, settings.client_certificate), (header::AUTHORIZATION, None));
+        assert_eq!((settings.upstream, settings.upstream_timeout), (None, Duration::from_secs(100)));
         assert_eq!(settings.routes, Routes::new("api").unwrap());
     }
 
@@ -199,6 +262,8 @@ mod tests {
                 "X-ARR-ClientCert",
             ),
             (&[port, backend, ("DRAWBRIDGE_ROUTE_PREFIX", "a//b")], "DRAWBRIDGE_ROUTE_PREFIX", "`api`"),
+            (&[port, backend, ("DRAWBRIDGE_UPSTREAM", "billing")], "DRAWBRIDGE_UPSTREAM", "https"),
+            (&[port, backend, ("DRAWBRIDGE_UPSTREAM_TIMEOUT", "100")], "DRAWBRIDGE_UPSTREAM_TIMEOUT", "`1s`"),
         ] {
             let error = read(settings).unwrap_err().to_string();
             assert!(error.starts_with(name) && error.contains(mend), "{error}");
@@ -206,8 +271,50 @@ mod tests {
     }
 
     #[test]
+    fn an_upstream_is_reached_by_tls_or_is_on_this_machine() {
+        for address in [
+            "https://a.example",
+            "https://a.example/base/",
+            "http://127.0.0.1:8080",
+            "http://[::1]",
+            "http://localhost",
+        ] {
+            assert!(upstream(address).is_some(), "{address}");
+        }
+        for address in [
+            "http://a.example",
+            "http://127.0.0.1.example",
+            "https://user@a.example",
+            "https://:password@a.example",
+            "https://a.example?q",
+            "https://a.example#f",
+            "https:\\\\a.example",
+            "ftp://127.0.0.1",
+            "unix:/socket",
+            "",
+        ] {
+            assert!(upstream(address).is_none(), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_timeout_is_whole_seconds_that_the_platform_waits_for() {
+        for (text, expected) in [
+            ("1s", Some(1)),
+            ("225s", Some(225)),
+            ("0s", None),
+            ("226s", None),
+            ("1m", None),
+            ("-1s", None),
+            ("s", None),
+        ] {
+            assert_eq!(timeout(text), expected.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    #[test]
     fn the_two_forms_never_share_an_address() {
-        use Function::{Authorize, Jwks};
+        use Function::{Authorize, Jwks, Proxy};
         for (prefix, method, path, expected) in [
             ("api", Method::GET, "/", Route::Ready),
             ("api", Method::POST, "/", Route::Ready),
@@ -218,6 +325,11 @@ mod tests {
             ("api", Method::POST, "/jwks", Route::Invocation(Jwks)),
             ("api", Method::GET, "/authorize", Route::Unknown),
             ("api", Method::GET, "/jwks/b/k", Route::Unknown),
+            ("api", Method::GET, "/api/proxy", Route::Http(Proxy, "/proxy")),
+            ("api", Method::DELETE, "/api/proxy//a%2Fb", Route::Http(Proxy, "/proxy//a%2Fb")),
+            ("api", Method::POST, "/proxy", Route::Invocation(Proxy)),
+            ("api", Method::POST, "/proxy/invoices", Route::Unknown),
+            ("api", Method::GET, "/api/proxyinvoices", Route::Unknown),
             ("api", Method::GET, "/api", Route::Unknown),
             ("api", Method::GET, "/apiauthorize", Route::Unknown),
             ("api", Method::GET, "/api/authorize/", Route::Unknown),
@@ -227,6 +339,7 @@ mod tests {
             ("/", Method::GET, "/authorize", Route::Http(Authorize, "/authorize")),
             ("/", Method::POST, "/authorize", Route::Http(Authorize, "/authorize")),
             ("/", Method::POST, "/jwks", Route::Unknown),
+            ("/", Method::POST, "/proxy", Route::Http(Proxy, "/proxy")),
             ("/", Method::GET, "/jwks/b/k", Route::Http(Jwks, "/jwks/b/k")),
         ] {
             assert_eq!(
