@@ -28,7 +28,7 @@ fn transport(builder: reqwest::ClientBuilder) -> azure_core::Result<Transport> {
         .connect_timeout(CONNECT)
         .redirect(Policy::none())
         .build()
-        .map_err(|error| Error::with_error(ErrorKind::Other, error, "no HTTP client could be made"))?;
+        .map_err(|error| Error::with_error(ErrorKind::Io, error, "no HTTP client could be made"))?;
     Ok(Transport::new(Arc::new(Bounded(client))))
 }
 

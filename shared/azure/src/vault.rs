@@ -51,7 +51,7 @@ impl Access {
     }
 
     fn open(&self) -> Result<(Arc<dyn TokenCredential>, Transport), Failure> {
-        let unusable = |error: azure_core::Error| Failure::of("the identity of this process", &error);
+        let unusable = |error: azure_core::Error| Failure::of("opening the vault", &error);
         match &self.0 {
             Kept::Own(credential, transport) => Ok((Arc::clone(credential), transport.clone())),
             Kept::Environment(environment) => {
@@ -111,7 +111,9 @@ impl<C: Clone + Send + Sync> Vault<C> {
                 _ => None,
             };
             match pause {
-                Some(pause) if Instant::now() + pause < deadline => sleep(pause).await,
+                Some(pause) if pause < deadline.saturating_duration_since(Instant::now()) => {
+                    sleep(pause).await
+                }
                 _ => return Err(failure),
             }
             last = Some(failure);

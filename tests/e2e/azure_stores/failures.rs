@@ -33,6 +33,7 @@ async fn each_trouble_of_a_vault_has_a_reason_of_its_own() {
         for (trouble, expected, part) in [
             (Trouble::Throttled(None), &throttled as &Is, "429"),
             (Trouble::Throttled(Some(60)), &throttled, "asks to wait 60 s"),
+            (Trouble::Throttled(Some(u64::MAX / 2)), &throttled, "asks to wait"),
             (Trouble::Answer(500, "InternalError", ""), &unavailable, "500 (InternalError)"),
             (Trouble::Answer(503, "ServiceUnavailable", ""), &unavailable, "503"),
             (Trouble::Answer(403, "Forbidden", "ForbiddenByRbac"), &denied, "403 (ForbiddenByRbac)"),

@@ -10,6 +10,7 @@
 
 mod failures;
 mod laws;
+mod peers;
 mod processes;
 
 use std::sync::Arc;

@@ -69,7 +69,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub enum Trouble {
     /// 429, and how many seconds to wait.
-    Throttled(Option<u32>),
+    Throttled(Option<u64>),
     /// A status, the code and the inner code of its body.
     Answer(u16, &'static str, &'static str),
     /// 200 and this.
