@@ -241,10 +241,7 @@ fn no_comparison_can_be_turned_round() {
                 }
                 let other = format!("{}{to}{}", &text[..at], &text[at + from.len()..]);
                 let context = &text[at.saturating_sub(60)..(at + 60).min(text.len())];
-                assert!(
-                    caught(&replaced(&whole, &name, other)),
-                    "nothing notices {to} in {name}: {context}"
-                );
+                assert!(caught(&replaced(&whole, &name, other)), "nothing notices {to} in {name}: {context}");
                 turned += 1;
             }
         }

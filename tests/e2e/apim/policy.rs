@@ -165,8 +165,10 @@ impl Run<'_> {
                 }
             }
             "check-header" => {
-                let values =
-                    node.children().filter(Node::is_element).map(|value| self.named(value.text().unwrap_or_default()));
+                let values = node
+                    .children()
+                    .filter(Node::is_element)
+                    .map(|value| self.named(value.text().unwrap_or_default()));
                 let values: Vec<String> = values.collect();
                 let sent = self.request.headers.one(required(node, "name"));
                 if !sent.is_some_and(|sent| values.contains(&sent)) {
@@ -246,7 +248,9 @@ impl Run<'_> {
                 "set-method" => sent.method = child.text().unwrap_or_default().to_owned(),
                 "set-header" => self.set_header(child, &mut sent.headers)?,
                 "set-body" => sent.body = text(&self.value(child.text().unwrap_or_default())?),
-                "authentication-managed-identity" => sent.headers.set("Authorization", &[self.identity(child)]),
+                "authentication-managed-identity" => {
+                    sent.headers.set("Authorization", &[self.identity(child)])
+                }
                 other => panic!("`{other}` in a send-request"),
             }
         }
