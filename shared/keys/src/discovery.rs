@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Fetched, HttpClient, KeySource, RemoteError, SourceError, http, jwks};
+use crate::{Fetched, HttpClient, KeySource, RemoteError, SourceError, http, jwks, unchanged::Unchanged};
 
 /// `keys: discovery`: the issuer's `/.well-known/openid-configuration` (its `issuer` must be ours exactly), then its `jwks_uri`.
 ///
@@ -16,6 +16,7 @@ pub struct Discovery {
     issuer: String,
     document: Url,
     jwks_uri: Mutex<Option<(Url, Instant)>>,
+    unchanged: Unchanged,
 }
 
 /// How long a discovery document is kept.
@@ -42,7 +43,7 @@ impl Discovery {
         // OpenID Connect Discovery 1.0 section 4: any terminating slash is removed first.
         let base = issuer.strip_suffix('/').unwrap_or(&issuer);
         let document = client.address(&format!("{base}/.well-known/openid-configuration"))?;
-        Ok(Self { client, issuer, document, jwks_uri: Mutex::new(None) })
+        Ok(Self { client, issuer, document, jwks_uri: Mutex::new(None), unchanged: Unchanged::new() })
     }
 
     async fn jwks_uri(&self) -> Result<Url, SourceError> {
@@ -82,7 +83,7 @@ impl Discovery {
 impl KeySource for Discovery {
     async fn fetch(&self, _kid: &str) -> Result<Fetched, SourceError> {
         let url = self.jwks_uri().await?;
-        let fetched = jwks::whole_set(&self.client, &url).await;
+        let fetched = jwks::whole_set(&self.client, &url, &self.unchanged).await;
         if fetched.is_err() {
             *self.kept() = None;
         }

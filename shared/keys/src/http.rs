@@ -7,7 +7,7 @@ use std::{
 use drawbridge_verify::JwkSet;
 use reqwest::{
     Certificate, Client, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH},
     redirect::Policy,
 };
 use thiserror::Error;
@@ -47,6 +47,15 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// What [`freshness`] made of the headers.
     pub(crate) max_age: Option<Duration>,
+    /// `ETag`, where it is one that fits into a request.
+    pub(crate) tag: Option<HeaderValue>,
+}
+
+/// What a conditional request is answered with.
+pub(crate) enum Got {
+    Answer(Answer),
+    /// Status 304, and what [`freshness`] made of its headers.
+    Unchanged(Option<Duration>),
 }
 
 /// `application/jwk-set+json` (RFC 7517 section 8.5.2), and what most issuers send.
@@ -56,6 +65,8 @@ pub(crate) const JSON: &[&str] = &["application/json"];
 
 /// The longest time that connecting may take; what is left of the time-out is for the answer.
 const CONNECT: Duration = Duration::from_secs(1);
+/// The longest entity tag that is kept, in bytes; digests have some 50.
+const MAX_TAG: usize = 256;
 /// Connections are not kept for longer, because a frozen function wakes up with dead ones.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -137,14 +148,31 @@ impl HttpClient {
         url: &Url,
         accept: &'static [&'static str],
     ) -> Result<Answer, SourceError> {
+        match self.get_unless(url, accept, None).await? {
+            Got::Answer(answer) => Ok(answer),
+            Got::Unchanged(_) => Err(SourceError::Refused("not modified, which nobody asked".to_owned())),
+        }
+    }
+
+    /// As [`get`](Self::get), unless what is there still has this entity tag.
+    pub(crate) async fn get_unless(
+        &self,
+        url: &Url,
+        accept: &'static [&'static str],
+        tag: Option<&HeaderValue>,
+    ) -> Result<Got, SourceError> {
         // An address that was changed after it was admitted would be a mistake of ours; better refused than fetched.
         self.address(url.as_str()).map_err(|error| SourceError::Refused(error.0))?;
         let client = if url.scheme() == "https" { self.0.tls() } else { self.0.plain() };
         let client = client.map_err(|error| SourceError::Unavailable(error.0))?;
-        let request = client.get(url.clone()).header(ACCEPT, accept.join(", "));
+        let mut request = client.get(url.clone()).header(ACCEPT, accept.join(", "));
+        if let Some(tag) = tag {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
         let mut response = request.send().await.map_err(|error| self.0.unavailable(error))?;
         match response.status() {
             StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED => return Ok(Got::Unchanged(freshness::of(response.headers()))),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(SourceError::NotFound),
             status if status.is_redirection() => {
                 return Err(SourceError::Refused(format!("status {status}; redirects are not followed")));
@@ -155,6 +183,7 @@ impl HttpClient {
             return Err(SourceError::Refused(format!("its content type is not {}", accept.join(" or "))));
         }
         let max_age = freshness::of(response.headers());
+        let tag = response.headers().get(ETAG).filter(|tag| tag.len() <= MAX_TAG).cloned();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.0.unavailable(error))? {
             if body.len() + chunk.len() > JwkSet::MAX_BYTES {
@@ -162,7 +191,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { body, max_age })
+        Ok(Got::Answer(Answer { body, max_age, tag }))
     }
 }
 

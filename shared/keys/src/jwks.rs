@@ -1,13 +1,13 @@
 use async_trait::async_trait;
-use drawbridge_verify::JwkSet;
+use drawbridge_verify::is_kid;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::{
     BackendName, Fetched, HttpClient, KeySource, RemoteError, SourceError,
-    http::{self, Answer},
-    kid::is_opaque_kid,
+    http::Answer,
+    unchanged::Unchanged,
 };
 
 /// `keys: { jwks: URL }`: with `{backend}` and `{kid}` in the path one key at a time, without them a whole set.
@@ -18,6 +18,7 @@ use crate::{
 pub struct JwksUrl {
     client: HttpClient,
     address: Address,
+    unchanged: Unchanged,
 }
 
 enum Address {
@@ -61,11 +62,11 @@ impl JwksUrl {
             true => Address::OfKid(url.as_str().split(KID).map(str::to_owned).collect()),
             false => Address::Set(url),
         };
-        Ok(Self { client, address })
+        Ok(Self { client, address, unchanged: Unchanged::new() })
     }
 
     async fn of_kid(&self, parts: &[String], kid: &str) -> Result<Fetched, SourceError> {
-        if !is_opaque_kid(kid) {
+        if !is_kid(kid) {
             return Err(SourceError::NotFound);
         }
         // No character of a kid needs escaping, but `.` and `..` are no names: such an address changes when it is parsed.
@@ -74,12 +75,11 @@ impl JwksUrl {
         if url.as_str() != text {
             return Err(SourceError::NotFound);
         }
-        let answer = self.client.get(&url, http::JWK_SET).await?;
-        let fetched = parse(&answer)?;
-        match fetched.keys.as_slice() {
-            [key] if key.kid() == Some(kid) && length(&answer.body) == Some(1) => Ok(fetched),
+        let accepted = |answer: &Answer, fetched: &Fetched| match fetched.keys.as_slice() {
+            [key] if key.kid() == Some(kid) && length(&answer.body) == Some(1) => Ok(()),
             _ => Err(SourceError::Refused("not a set of exactly the one key that was asked for".to_owned())),
-        }
+        };
+        self.unchanged.fetch(&self.client, &url, accepted).await
     }
 }
 
@@ -87,7 +87,7 @@ impl JwksUrl {
 impl KeySource for JwksUrl {
     async fn fetch(&self, kid: &str) -> Result<Fetched, SourceError> {
         match &self.address {
-            Address::Set(url) => whole_set(&self.client, url).await,
+            Address::Set(url) => whole_set(&self.client, url, &self.unchanged).await,
             Address::OfKid(parts) => self.of_kid(parts, kid).await,
         }
     }
@@ -98,17 +98,15 @@ impl KeySource for JwksUrl {
 }
 
 /// Fetches a whole set. That there is none is a failure of the source: it says nothing about any key.
-pub(crate) async fn whole_set(client: &HttpClient, url: &Url) -> Result<Fetched, SourceError> {
-    let answer = client.get(url, http::JWK_SET).await.map_err(|error| match error {
+pub(crate) async fn whole_set(
+    client: &HttpClient,
+    url: &Url,
+    unchanged: &Unchanged,
+) -> Result<Fetched, SourceError> {
+    unchanged.fetch(client, url, |_, _| Ok(())).await.map_err(|error| match error {
         SourceError::NotFound => SourceError::Unavailable("there is no key set at its address".to_owned()),
         other => other,
-    })?;
-    parse(&answer)
-}
-
-fn parse(answer: &Answer) -> Result<Fetched, SourceError> {
-    let set = JwkSet::parse(&answer.body).map_err(|error| SourceError::Refused(error.to_string()))?;
-    Ok(Fetched { keys: set.into_keys(), max_age: answer.max_age })
+    })
 }
 
 /// How many keys a set that has been parsed has, those of unsupported types included.

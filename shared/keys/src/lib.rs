@@ -18,6 +18,7 @@ mod private;
 mod resolver;
 mod source;
 mod store;
+mod unchanged;
 
 pub use algorithm::KeyAlgorithm;
 pub use clock::{Clock, SystemClock};

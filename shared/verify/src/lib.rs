@@ -28,6 +28,6 @@ pub use jwk_set::JwkSet;
 pub use jws::{Admitted, Authentic, Unverified};
 pub use proof::{Digested, Proof, TokenDigest};
 pub use public_key::PublicKey;
-pub use rules::{MediaType, Relaxation, Rules};
+pub use rules::{MediaType, Relaxation, Rules, is_kid};
 pub use thumbprint::Thumbprint;
 pub use time::UnixTime;

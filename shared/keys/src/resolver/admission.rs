@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use drawbridge_verify::{Algorithms, KeyUse, PublicJwk, PublicKey, Thumbprint};
+use drawbridge_verify::{Algorithms, KeyUse, PublicJwk, PublicKey, Thumbprint, is_kid};
 
 use super::ResolveError;
-use crate::{BackendName, Kid, kid::is_opaque_kid};
+use crate::{BackendName, Kid};
 
 /// Which kids are asked for, and which keys are used.
 pub(super) struct Admission {
@@ -17,7 +17,7 @@ impl Admission {
     /// What can be said of a kid before anything is asked.
     pub(super) fn name(&self, kid: &str) -> Result<(), ResolveError> {
         let Some(own) = &self.own else {
-            return if is_opaque_kid(kid) { Ok(()) } else { Err(ResolveError::Unknown) };
+            return if is_kid(kid) { Ok(()) } else { Err(ResolveError::Unknown) };
         };
         match kid.parse::<Kid>() {
             Ok(kid) if kid.backend == *own && kid.key_use == KeyUse::Signing => Ok(()),

@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use drawbridge_keys::{
-    HttpClient, JwksUrl, KeyLimits, KeySource, PrivateJwk, ResolveError, Resolver, SourceError,
+    Fetched, HttpClient, JwksUrl, KeyLimits, KeySource, PrivateJwk, ResolveError, Resolver, SourceError,
 };
 use drawbridge_verify::{JwkSet, PublicJwk};
 use futures_util::stream;
@@ -61,6 +61,58 @@ async fn one_key_is_fetched_from_its_own_address() {
     assert_eq!(server.paths(), ["/jwks/orders/orders.sig.1"]);
     assert_eq!(server.headers("accept"), ["application/jwk-set+json, application/json"]);
     assert!(server.headers("cookie").is_empty() && server.headers("authorization").is_empty());
+}
+
+#[tokio::test]
+async fn what_has_an_entity_tag_is_not_sent_again_until_it_changes() {
+    let (first, second) = (set(&[jwk("orders.sig.1")]), set(&[jwk("orders.sig.1")]));
+    let turns = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let server = Server::answering(move |_| {
+        let tagged = |body: &str, tag: &str| {
+            let mut answer = ok(JWK_SET, body.to_owned());
+            answer.headers_mut().insert("etag", tag.parse().unwrap());
+            answer.headers_mut().insert("cache-control", "max-age=60".parse().unwrap());
+            answer
+        };
+        match turns.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => tagged(&first, "\"one\""),
+            1 => StatusCode::NOT_MODIFIED.into_response(),
+            2 => (StatusCode::NOT_MODIFIED, [("cache-control", "max-age=7")]).into_response(),
+            3 => tagged(&second, "W/\"two\""),
+            4 => StatusCode::NOT_MODIFIED.into_response(),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    })
+    .await;
+    let source = of_kid(&server);
+    let mut fetched = Vec::new();
+    for _ in 0..5 {
+        let Fetched { keys, max_age } = source.fetch("orders.sig.1").await.unwrap();
+        fetched.push((keys[0].to_json(), max_age.unwrap().as_secs()));
+    }
+    let (one, two) = (fetched[0].0.clone(), fetched[3].0.clone());
+    assert_ne!(one, two);
+    assert_eq!(fetched, [(one.clone(), 60), (one.clone(), 60), (one, 7), (two.clone(), 60), (two, 60)]);
+    assert_eq!(server.headers("if-none-match"), ["\"one\"", "\"one\"", "\"one\"", "W/\"two\""]);
+    assert_eq!(source.fetch("orders.sig.1").await.err(), Some(SourceError::NotFound), "a revoked key is gone");
+    assert_eq!(server.headers("if-none-match").len(), 5);
+    source.fetch("orders.sig.2").await.unwrap_err();
+    assert_eq!(server.headers("if-none-match").len(), 5, "a tag is of one address");
+}
+
+#[tokio::test]
+async fn what_was_never_sent_has_not_changed_either_and_what_is_refused_is_not_kept() {
+    let server = Server::answering(|_| StatusCode::NOT_MODIFIED).await;
+    for source in [of_kid(&server), of_set(&server)] {
+        assert!(refused(&source.fetch("orders.sig.1").await));
+    }
+    let body = set(&[jwk("orders.sig.2")]);
+    let server = Server::answering(move |_| ([("etag", "\"x\""), ("content-type", JWK_SET)], body.clone())).await;
+    let source = of_kid(&server);
+    for _ in 0..2 {
+        assert!(refused(&source.fetch("orders.sig.1").await), "another key");
+    }
+    assert!(server.headers("if-none-match").is_empty());
 }
 
 #[tokio::test]
