@@ -1,7 +1,8 @@
 //! The edge gateway: asks the bridge about every request, as Envoy's HTTP `ext_authz` does, and sends on what it allows with
-//! the bridged token in place of the consumer's.
+//! the bridged token in place of the consumer's. Under mutual TLS it tells the bridge the consumer's certificate, and shows the
+//! gateways behind it its own.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -17,10 +18,12 @@ use hyper_util::{
 };
 use serde_json::json;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use url::Url;
 
-use crate::proxy::{self, Forward};
+use crate::{
+    proxy::{self, Forward, Limits},
+    tls::{Certificates, EDGE, Incoming, Peer, TlsError, strip_certificates},
+};
 
 /// The edge of all configured backends.
 pub struct Edge {
@@ -38,33 +41,47 @@ pub enum EdgeError {
     /// The TLS library did not start.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// There is no certificate for it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The listener failed.
     #[error("cannot listen: {0}")]
     Listen(#[from] std::io::Error),
 }
 
 impl Edge {
-    /// The edge in front of the configured upstreams, with its bridge at `bridge`.
+    /// The edge in front of the configured upstreams, with its bridge at `bridge`. Where there are certificates it trusts their
+    /// authority and shows its own.
     ///
     /// # Errors
-    /// `Client`.
-    pub fn new(config: &Config, bridge: uri::Authority) -> Result<Self, EdgeError> {
+    /// `Client`, `Tls`.
+    pub fn new(
+        config: &Config,
+        bridge: uri::Authority,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, EdgeError> {
         let upstreams = config
             .backends
             .values()
             .filter_map(|backend| Some((backend.name.to_string(), backend.upstream.clone()?)))
             .collect();
         let ask = Client::builder(TokioExecutor::new()).build_http();
-        Ok(Self { bridge, upstreams, ask, send: proxy::client()? })
+        let send = match certificates {
+            Some(certificates) => {
+                proxy::builder().tls_backend_preconfigured(certificates.client(Some(EDGE))?).build()?
+            }
+            None => proxy::client()?,
+        };
+        Ok(Self { bridge, upstreams, ask, send })
     }
 
     /// Serves until the listener fails.
     ///
     /// # Errors
     /// `Listen`.
-    pub async fn serve(self, listener: TcpListener) -> Result<(), EdgeError> {
+    pub async fn serve(self, incoming: impl Into<Incoming>) -> Result<(), EdgeError> {
         let router = Router::new().fallback(answer).with_state(Arc::new(self));
-        Ok(axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await?)
+        Ok(axum::serve(incoming.into(), router.into_make_service_with_connect_info::<Peer>()).await?)
     }
 
     /// What the bridge says: a grant, or the answer to give.
@@ -92,7 +109,7 @@ impl Edge {
     }
 
     /// The original method, path and headers, without its body.
-    fn question(&self, request: &Request, peer: SocketAddr) -> Option<http::Request<Body>> {
+    fn question(&self, request: &Request, peer: &Peer) -> Option<http::Request<Body>> {
         let target = request.uri().path_and_query().filter(|target| target.as_str().starts_with('/'))?;
         let uri = Uri::builder()
             .scheme(uri::Scheme::HTTP)
@@ -106,10 +123,14 @@ impl Edge {
         let headers = question.headers_mut();
         headers.clone_from(request.headers());
         proxy::strip_hop_by_hop(headers);
+        strip_certificates(headers);
         for name in [header::CONTENT_LENGTH, header::EXPECT, header::FORWARDED, FORWARDED_FOR] {
             headers.remove(name);
         }
-        headers.insert(FORWARDED_FOR, HeaderValue::from_str(&peer.ip().to_string()).ok()?);
+        headers.insert(FORWARDED_FOR, HeaderValue::from_str(&peer.address.ip().to_string()).ok()?);
+        if let Some(certificate) = &peer.certificate {
+            headers.insert(CLIENT_CERT, HeaderValue::from_str(&format!(":{}:", certificate.base64())).ok()?);
+        }
         Some(question)
     }
 
@@ -130,23 +151,24 @@ impl std::fmt::Debug for Edge {
 
 async fn answer(
     State(edge): State<Arc<Edge>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
 ) -> Response {
-    let Some(question) = edge.question(&request, peer) else {
+    let Some(question) = edge.question(&request, &peer) else {
         return problem(StatusCode::BAD_REQUEST);
     };
     let Granted { upstream, target, authorization } = match edge.authorize(question).await {
         Ok(granted) => granted,
         Err(refusal) => return refusal,
     };
+    strip_certificates(request.headers_mut());
     let to = Forward {
         upstream,
         target: &target,
         add: HeaderMap::from_iter([(header::AUTHORIZATION, authorization)]),
-        wait: WAIT,
+        limits: Limits::idle(WAIT),
     };
-    proxy::forward(&edge.send, request, to).await.unwrap_or_else(IntoResponse::into_response)
+    proxy::forward(&edge.send, request, to).await.unwrap_or_else(proxy::failed)
 }
 
 /// Where a request may go, and with which token.
@@ -170,6 +192,9 @@ const BACKEND: HeaderName = HeaderName::from_static("x-drawbridge-backend");
 const TARGET: HeaderName = HeaderName::from_static("x-drawbridge-target");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// The header in which the bridge is told the consumer's certificate (RFC 9440).
+pub const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+
 /// How long the bridge may take: a key fetch within its own limit, and a signature.
 const ASK: Duration = Duration::from_secs(10);
 
@@ -181,10 +206,11 @@ const MAX_PROBLEM: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{net::SocketAddr, path::Path};
 
     use drawbridge_config::load;
     use serde_json::Value;
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::backend;
@@ -200,7 +226,7 @@ mod tests {
         let text = include_str!("../sample/drawbridge.yaml")
             .replace("https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod", &format!("http://{orders}"));
         let config = load(&text, "drawbridge.yaml", Path::new("sample")).unwrap();
-        let edge = Edge::new(&config, bridge.to_string().parse().unwrap()).unwrap();
+        let edge = Edge::new(&config, bridge.to_string().parse().unwrap(), None).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(edge.serve(listener));
@@ -295,17 +321,17 @@ mod tests {
                 request.uri(),
                 request.headers().get_all("x-forwarded-for").iter().collect::<Vec<_>>(),
                 request.headers().get_all("authorization").iter().collect::<Vec<_>>(),
-            );
+            ) + &format!("{:?}", request.headers().get("client-cert"));
             (StatusCode::FORBIDDEN, seen)
         });
         let edge = edge(bridge).await;
         let mut stream = tokio::net::TcpStream::connect(edge).await.unwrap();
         let request = "DELETE /orders/../%2e%2e//a?b HTTP/1.1\r\nhost: a\r\nauthorization: one\r\nauthorization: two\r\n\
-                       x-forwarded-for: 10.0.0.1\r\nconnection: close, authorization\r\n\r\n";
+                       x-forwarded-for: 10.0.0.1\r\nclient-cert: :aGk=:\r\nconnection: close, authorization\r\n\r\n";
         tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await.unwrap();
         assert!(answer.contains("DELETE /ext-authz/orders/../%2e%2e//a?b [\"127.0.0.1\"]"), "{answer}");
-        assert!(!answer.contains("10.0.0.1"), "{answer}");
+        assert!(!answer.contains("10.0.0.1") && !answer.contains("aGk="), "{answer}");
     }
 }

@@ -13,4 +13,5 @@ pub mod idp;
 pub mod output;
 pub mod process;
 pub mod proxy;
+pub mod tls;
 pub mod up;

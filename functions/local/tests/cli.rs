@@ -127,6 +127,7 @@ fn check_lists_every_mistake_or_says_what_is_there() {
                 "authorizer_policy": "stage-wide",
                 "because": "one policy is right for every route, so API Gateway may cache it by token alone",
             } },
+            "owners": { "owned": {}, "unowned": [] },
         })
     );
     let valid = run(folder.path(), &["check", "-"], CONFIG.as_bytes());
@@ -195,6 +196,63 @@ fn check_says_which_answers_are_for_one_route_only_and_warns_where_they_would_be
         assert_eq!(check(orders, &local).len(), 1 + usize::from(warned), "{local}");
     }
     assert_eq!(check("", "{ authorizer: http-2.0-simple, cache_ttl: 5m }").len(), 2);
+}
+
+#[test]
+fn check_warns_where_a_remembered_answer_would_not_look_at_who_sends_a_token() {
+    let folder = folder();
+    let check = |local: &str| {
+        let config = CONFIG.replace("    routes:\n", "    bound_to: tls/edge.pem\n    routes:\n");
+        assert_ne!(config, CONFIG);
+        let valid =
+            run(folder.path(), &["check", "-"], format!("{config}local: {{ aws: {local} }}\n").as_bytes());
+        assert_eq!(code(&valid), 0, "{valid:?}");
+        out(&valid).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let caching = "orders: authorizer policy stage-wide: one policy is right for every route, but its tokens are bound to a client \
+                   certificate, which a cached answer does not look at; the cache TTL must be 0";
+    assert_eq!(check("{ authorizer: http-2.0-iam }"), [caching]);
+    let sources = "identity_sources: [$request.header.Authorization, $context.httpMethod, $context.path]";
+    for local in [
+        "authorizer: http-2.0-iam",
+        "authorizer: rest-request",
+        &format!("authorizer: http-2.0-simple, {sources}"),
+    ] {
+        let said = check(&format!("{{ {local}, cache_ttl: 5m }}"));
+        assert_eq!(said[0], caching);
+        assert!(
+            said[1].starts_with("warning: local.aws.cache_ttl: the tokens of `orders` are bound"),
+            "{said:?}"
+        );
+        assert!(said[1].ends_with("write `0s`"), "{said:?}");
+        assert_eq!(said.len(), 2);
+    }
+    for blind in ["rest-token", "websocket"] {
+        let said = check(&format!("{{ authorizer: {blind} }}"));
+        assert!(
+            said[1].starts_with("warning: local.aws.authorizer: the tokens of `orders` are bound"),
+            "{said:?}"
+        );
+        assert!(said[1].ends_with("write another, such as `http-2.0-simple`"), "{said:?}");
+    }
+}
+
+#[test]
+fn check_says_who_answers_for_which_route() {
+    let folder = folder();
+    let route = "scopes: [\"customers:read\"] }\n";
+    let more = "scopes: [\"customers:read\"], owner: team-customers }\n      - { path: /health, methods: [GET, HEAD], scopes: [] }\n";
+    let config = CONFIG.replace(route, more);
+    let valid = run(folder.path(), &["check", "-"], config.as_bytes());
+    let said = out(&valid);
+    assert!(said.contains("\nowner team-customers: orders GET /customers/{customer}\n"), "{said}");
+    assert!(said.contains("\nwithout an owner: orders GET,HEAD /health\n"), "{said}");
+    let valid = run(folder.path(), &["check", "-", "--format", "json"], config.as_bytes());
+    let owners = serde_json::from_str::<Value>(&out(&valid)).unwrap()["owners"].clone();
+    assert_eq!(
+        owners,
+        json!({ "owned": { "team-customers": ["orders GET /customers/{customer}"] }, "unowned": ["orders GET,HEAD /health"] })
+    );
 }
 
 #[test]

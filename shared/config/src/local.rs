@@ -132,6 +132,16 @@ fn regular_expression(node: &Node, report: &Report) -> Result<String, Reported> 
 }
 
 impl AwsAuthorizer {
+    /// Whether an authorizer of this kind is told the client's certificate, where its API has mutual TLS. A token authorizer is told
+    /// the token alone, and a WebSocket API has no mutual TLS.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mutual-tls.html>
+    pub const fn sees_certificates(self) -> bool {
+        match self {
+            Self::RestToken | Self::WebSocket => false,
+            Self::RestRequest | Self::Http10 | Self::Http20Iam | Self::Http20Simple => true,
+        }
+    }
+
     /// How this kind of API names a request header, up to the header's name.
     fn header_source(self) -> &'static str {
         match self {

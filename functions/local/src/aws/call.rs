@@ -8,6 +8,8 @@ use http::{HeaderMap, header, request::Parts};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::tls::ClientCertificate;
+
 /// The region of everything here. No region of AWS is called that.
 pub(crate) const REGION: &str = "local-1";
 /// The account of everything here.
@@ -36,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) source_ip: IpAddr,
+    /// The one of a mutual TLS domain name; API Gateway has these for REST and HTTP APIs alone.
+    pub(crate) certificate: Option<ClientCertificate>,
     pub(crate) route: Route,
     pub(crate) request_id: String,
     pub(crate) at: Timestamp,
@@ -83,10 +87,17 @@ impl Call {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.clone(),
             source_ip,
+            certificate: None,
             route: Route::catch_all(path),
             request_id: Uuid::new_v4().to_string(),
             at: Timestamp::now(),
         }
+    }
+
+    /// The same request from a client that has shown its certificate.
+    pub(crate) fn shown(mut self, certificate: Option<ClientCertificate>) -> Self {
+        self.certificate = certificate.filter(|_| self.api != ApiKind::WebSocket);
+        self
     }
 
     /// The same request on the route that it takes among the configured ones.

@@ -13,6 +13,7 @@ use http::header;
 use serde_json::{Map, Value, json};
 
 use super::call::{ACCOUNT, API_ID, Call};
+use crate::tls::ClientCertificate;
 
 /// What an authorizer of this kind is told, `identities` being the values of its identity sources in their order.
 pub(crate) fn authorizer(kind: AwsAuthorizer, call: &Call, identities: &[String]) -> Value {
@@ -148,6 +149,11 @@ fn http_2_0(call: &Call, identities: &[String]) -> Value {
         if call.route.key != "$default" && !call.route.parameters.is_empty() {
             event.insert("pathParameters".to_owned(), json!(last(call.route.parameters.clone())));
         }
+        if let (Some(certificate), Some(Value::Object(context))) =
+            (&call.certificate, event.get_mut("requestContext"))
+        {
+            context.insert("authentication".to_owned(), json!({ "clientCert": client_cert(certificate) }));
+        }
         if let Some(cookies) = cookies {
             event.insert("cookies".to_owned(), cookies.split(';').map(str::trim).collect());
         }
@@ -185,7 +191,16 @@ fn connect(call: &Call) -> Value {
 }
 
 fn identity(call: &Call) -> Value {
-    json!({ "apiKey": null, "sourceIp": call.source_ip, "userAgent": call.user_agent() })
+    let mut identity = json!({ "apiKey": null, "sourceIp": call.source_ip, "userAgent": call.user_agent() });
+    if let (Some(certificate), Some(identity)) = (&call.certificate, identity.as_object_mut()) {
+        identity.insert("clientCert".to_owned(), client_cert(certificate));
+    }
+    identity
+}
+
+/// Of the members that the guide names the certificate itself alone; the others are said in it.
+fn client_cert(certificate: &ClientCertificate) -> Value {
+    json!({ "clientCertPem": certificate.pem() })
 }
 
 fn header_pairs(call: &Call) -> Vec<(String, String)> {
@@ -292,6 +307,30 @@ mod tests {
             assert_eq!(event[absent], Value::Null, "{absent}");
         }
         assert_eq!(event["queryStringParameters"], json!({ "room": "7" }));
+    }
+
+    #[test]
+    fn a_clients_certificate_stands_where_each_kind_has_it_and_nowhere_else() {
+        let certificate = ClientCertificate::from(vec![0x30; 200]);
+        let pem = json!({ "clientCertPem": certificate.pem() });
+        for (kind, api, place) in [
+            (AwsAuthorizer::RestToken, ApiKind::Rest, None),
+            (AwsAuthorizer::RestRequest, ApiKind::Rest, Some("/requestContext/identity/clientCert")),
+            (AwsAuthorizer::Http10, ApiKind::Http, Some("/requestContext/identity/clientCert")),
+            (AwsAuthorizer::Http20Iam, ApiKind::Http, Some("/requestContext/authentication/clientCert")),
+            (AwsAuthorizer::Http20Simple, ApiKind::Http, Some("/requestContext/authentication/clientCert")),
+            (AwsAuthorizer::WebSocket, ApiKind::WebSocket, None),
+        ] {
+            assert_eq!(kind.sees_certificates(), place.is_some(), "{kind:?}");
+            let bare = call(api, "GET", "/orders/", &[]);
+            let event = authorizer(kind, &bare, &[]).to_string();
+            assert!(!event.contains("clientCert"), "{kind:?}: {event}");
+            let event = authorizer(kind, &bare.shown(Some(certificate.clone())), &[]);
+            match place {
+                Some(place) => assert_eq!(event.pointer(place), Some(&pem), "{kind:?}"),
+                None => assert!(!event.to_string().contains("clientCert"), "{kind:?}: {event}"),
+            }
+        }
     }
 
     #[test]

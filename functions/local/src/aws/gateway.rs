@@ -1,6 +1,6 @@
 //! The listener: stages, authorizers, integrations.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -9,7 +9,6 @@ use axum::{
 };
 use drawbridge_config::AwsAuthorizer;
 use drawbridge_policy::Routes;
-use tokio::net::TcpListener;
 use url::Url;
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     gateway_response::GatewayResponse,
     integration, websocket,
 };
+use crate::tls::{Incoming, Peer};
 
 /// The APIs of all backends.
 pub(crate) struct Gateway {
@@ -46,14 +46,16 @@ impl Gateway {
     }
 
     /// Serves until the listener fails.
-    pub(crate) async fn serve(self, listener: TcpListener) -> std::io::Result<()> {
+    pub(crate) async fn serve(self, incoming: impl Into<Incoming>) -> std::io::Result<()> {
         let router = Router::new().fallback(answer).with_state(Arc::new(self));
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
+        axum::serve(incoming.into(), router.into_make_service_with_connect_info::<Peer>()).await
     }
 
-    async fn handle(&self, peer: SocketAddr, request: Request) -> Result<Response, GatewayResponse> {
+    async fn handle(&self, peer: Peer, request: Request) -> Result<Response, GatewayResponse> {
         let (parts, body) = request.into_parts();
-        let call = Call::of_stage(self.kind, &parts, peer.ip()).ok_or(GatewayResponse::NoStage)?;
+        let call = Call::of_stage(self.kind, &parts, peer.address.ip())
+            .ok_or(GatewayResponse::NoStage)?
+            .shown(peer.certificate);
         let api = self.apis.get(&call.stage).ok_or(GatewayResponse::NoStage)?;
         let request = Request::from_parts(parts, body);
         if self.kind == ApiKind::WebSocket {
@@ -71,7 +73,7 @@ impl Gateway {
 
 async fn answer(
     State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
     gateway.handle(peer, request).await.unwrap_or_else(|response| response.into_response(gateway.kind))

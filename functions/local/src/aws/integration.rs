@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
 use super::{INTEGRATION_LIMIT, authorizer::Allowed, call::Call, gateway_response::GatewayResponse};
-use crate::proxy::{self, Forward, ForwardError};
+use crate::proxy::{self, Forward, ForwardError, Limits};
 
 /// Sends an allowed request on and gives the backend's answer.
 ///
@@ -32,7 +32,7 @@ pub(crate) async fn forward(
     }
     let target =
         if call.query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.query) };
-    let to = Forward { upstream, target: &target, add, wait: INTEGRATION_LIMIT };
+    let to = Forward { upstream, target: &target, add, limits: Limits::idle(INTEGRATION_LIMIT) };
     proxy::forward(client, request, to).await.map_err(|error| match error {
         ForwardError::TargetRefused => GatewayResponse::BadRequest,
         ForwardError::TimedOut => GatewayResponse::IntegrationTimeout,

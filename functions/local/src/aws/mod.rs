@@ -25,7 +25,7 @@
 //! | one invocation at a time, deadlines, errors, restarts | `runtime_api.rs`, `function.rs` | [runtime API] |
 //!
 //! Not emulated: throttling, API keys and usage plans, the limit of 10 KiB on all headers (so that the gate's own limits can be
-//! seen), custom domains, stage variables, client certificates, policy conditions (a policy with one is refused), header names as
+//! seen), custom domains, stage variables, what a mutual TLS domain says of a client certificate beside its PEM, policy conditions (a policy with one is refused), header names as
 //! the client wrote them (they are lower case), and the freeze of idle functions.
 //!
 //! [input]: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-input.html
@@ -63,7 +63,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::proxy;
+use crate::{
+    proxy,
+    tls::{Certificates, Incoming, TlsError},
+};
 use authorizer::Authorizer;
 use function::Function;
 use gateway::{Api, Gateway};
@@ -82,6 +85,8 @@ pub struct AwsGateway {
     pub settings: Local,
     /// The configuration that the functions read.
     pub config_file: PathBuf,
+    /// For mutual TLS on the listener of the APIs; the keys are for everybody.
+    pub certificates: Option<Certificates>,
 }
 
 /// A backend and where it listens.
@@ -106,6 +111,9 @@ pub enum AwsError {
     /// The TLS library did not start.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    /// There is no certificate for it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The configuration cannot be used.
     #[error("{0}")]
     Configuration(String),
@@ -117,7 +125,7 @@ impl AwsGateway {
     /// # Errors
     /// [`AwsError`].
     pub async fn serve(self) -> Result<(), AwsError> {
-        let listener = listen(self.listen).await?;
+        let incoming = Incoming::new(listen(self.listen).await?, self.certificates.as_ref())?;
         let keys_listener = listen(self.keys_listen).await?;
         let mut config =
             load_file(&self.config_file).map_err(|mistakes| AwsError::Configuration(mistakes.to_string()))?;
@@ -127,7 +135,7 @@ impl AwsGateway {
         }
         let gateway = Gateway::new(apis, self.settings.authorizer, proxy::client()?);
         let keys = KeysApi::new(self.function("aws-jwks", Vec::new(), INTEGRATION_LIMIT));
-        tokio::try_join!(gateway.serve(listener), keys.serve(keys_listener))?;
+        tokio::try_join!(gateway.serve(incoming), keys.serve(keys_listener))?;
         Ok(())
     }
 

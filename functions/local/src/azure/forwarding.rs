@@ -14,14 +14,14 @@ use url::Url;
 
 use crate::{
     azure::host::{Call, FRONT_END, HOST_VERSION, INVOCATION_ID, USER_AGENT, VERSION},
-    proxy::{self, ForwardError},
+    proxy::{self, ForwardError, Limits},
 };
 
 pub(super) async fn forward(call: Call<'_>) -> Result<Response, ForwardError> {
     let Call { client, mut url, id, request, .. } = call;
     join_query(&mut url);
     let (parts, body) = rebuilt(request, &id);
-    proxy::exchange(client, parts.method, url, parts.headers, body, FRONT_END).await
+    proxy::exchange(client, parts.method, url, parts.headers, body, Limits::idle(FRONT_END)).await
 }
 
 /// The host's own request.

@@ -23,7 +23,8 @@ use url::Url;
 
 use crate::{
     azure::host::FunctionApp,
-    proxy::{self, Forward},
+    proxy::{self, Forward, Limits},
+    tls::strip_certificates,
 };
 
 /// The API of one backend.
@@ -82,8 +83,9 @@ impl Api {
 
     async fn pass(&self, mut request: Request, target: &str, add: HeaderMap) -> Response {
         request.headers_mut().remove(header::AUTHORIZATION);
-        let to = Forward { upstream: &self.upstream, target, add, wait: BACKEND };
-        proxy::forward(&self.client, request, to).await.unwrap_or_else(IntoResponse::into_response)
+        strip_certificates(request.headers_mut());
+        let to = Forward { upstream: &self.upstream, target, add, limits: Limits::idle(BACKEND) };
+        proxy::forward(&self.client, request, to).await.unwrap_or_else(proxy::failed)
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Found<'f> {
 enum Segment {
     Literal(String),
     Parameter(String),
+    /// `{*name}`: whatever is left, which may be nothing.
+    Rest(String),
 }
 
 impl Functions {
@@ -113,7 +115,10 @@ impl Function {
         let route = route
             .split('/')
             .map(|segment| match segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) {
-                Some(parameter) => Segment::Parameter(parameter.to_owned()),
+                Some(parameter) => match parameter.strip_prefix('*') {
+                    Some(rest) => Segment::Rest(rest.to_owned()),
+                    None => Segment::Parameter(parameter.to_owned()),
+                },
                 None => Segment::Literal(segment.to_owned()),
             })
             .collect();
@@ -121,21 +126,23 @@ impl Function {
     }
 
     fn parameters<'f>(&'f self, path: &[&str]) -> Option<Vec<(&'f str, String)>> {
-        if path.len() != self.route.len() {
-            return None;
-        }
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         let mut parameters = Vec::new();
-        for (segment, value) in self.route.iter().zip(path) {
-            match segment {
-                Segment::Literal(literal) if literal.eq_ignore_ascii_case(value) => {}
-                Segment::Parameter(name) if !value.is_empty() => {
-                    let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
-                    parameters.push((name.as_str(), value));
+        let mut path = path.iter();
+        for segment in &self.route {
+            match (segment, path.next()) {
+                (Segment::Literal(literal), Some(value)) if literal.eq_ignore_ascii_case(value) => {}
+                (Segment::Parameter(name), Some(value)) if !value.is_empty() => {
+                    parameters.push((name.as_str(), decoded(value)));
                 }
-                Segment::Literal(_) | Segment::Parameter(_) => return None,
+                (Segment::Rest(name), first) => {
+                    let rest: Vec<&str> = first.into_iter().chain(path.by_ref()).copied().collect();
+                    parameters.push((name.as_str(), decoded(&rest.join("/"))));
+                }
+                _ => return None,
             }
         }
-        Some(parameters)
+        path.next().is_none().then_some(parameters)
     }
 }
 
@@ -217,7 +224,12 @@ mod tests {
         assert_eq!(find(Method::POST, "/API/Authorize"), authorize);
         let key = vec![("backend", "billing".to_owned()), ("kid", "billing.sig.v 1".to_owned())];
         assert_eq!(find(Method::GET, "/api/jwks/billing/billing.sig.v%201"), Some(("jwks".to_owned(), key)));
+        let rest = |rest: &str| Some(("proxy".to_owned(), vec![("path", rest.to_owned())]));
+        assert_eq!(find(Method::PATCH, "/api/proxy/invoices/a%2Fb"), rest("invoices/a/b"));
+        assert_eq!((find(Method::GET, "/api/proxy"), find(Method::GET, "/api/proxy/")), (rest(""), rest("")));
         for (method, path) in [
+            (Method::TRACE, "/api/proxy/invoices"),
+            (Method::GET, "/api/proxyinvoices"),
             (Method::PUT, "/api/authorize"),
             (Method::POST, "/api/jwks/billing/kid"),
             (Method::GET, "/authorize"),

@@ -13,18 +13,23 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     time::timeout,
 };
+use url::Url;
 
-use crate::{azure::worker::Launch, process::spawn_function};
+use crate::{
+    azure::{AzureBackend, CLIENT_CERTIFICATE, worker::Launch},
+    process::spawn_function,
+};
 
 /// Starts the handler of one backend.
 pub(super) struct HandlerProcess {
     backend: BackendName,
+    upstream: Url,
     config: PathBuf,
 }
 
 impl HandlerProcess {
-    pub(super) fn new(backend: BackendName, config: PathBuf) -> Self {
-        Self { backend, config }
+    pub(super) fn new(backend: AzureBackend, config: PathBuf) -> Self {
+        Self { backend: backend.name, upstream: backend.upstream, config }
     }
 
     /// What the host gives its child (`HttpWorkerProcess.cs`) and the settings of the app.
@@ -36,6 +41,10 @@ impl HandlerProcess {
             (contract::APP_ROOT, if folder.is_empty() { ".".to_owned() } else { folder }),
             ("DRAWBRIDGE_CONFIG", self.config.display().to_string()),
             ("DRAWBRIDGE_BACKEND", self.backend.to_string()),
+            // The gateway writes it, or takes it away.
+            ("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", CLIENT_CERTIFICATE.to_string()),
+            // What the configuration calls the upstream is this gateway, to which the edge sends.
+            ("DRAWBRIDGE_UPSTREAM", self.upstream.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     azure::host::{Call, FRONT_END, HOST_VERSION, INVOCATION_ID, USER_AGENT, VERSION},
-    proxy,
+    proxy::{self, Limits},
 };
 
 pub(super) async fn invoke(call: Call<'_>) -> Response {
@@ -83,10 +83,16 @@ async fn result(call: Call<'_>) -> Option<InvocationResult> {
         (HOST_VERSION, VERSION),
         (INVOCATION_ID, id),
     ]);
-    let answer =
-        proxy::exchange(client, Method::POST, url, headers, Body::from(payload.to_string()), FRONT_END)
-            .await
-            .ok()?;
+    let answer = proxy::exchange(
+        client,
+        Method::POST,
+        url,
+        headers,
+        Body::from(payload.to_string()),
+        Limits::idle(FRONT_END),
+    )
+    .await
+    .ok()?;
     if !answer.status().is_success() {
         return None;
     }

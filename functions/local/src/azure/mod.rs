@@ -29,11 +29,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     response::Response,
 };
 use drawbridge_config::{AzureMode, Local};
 use drawbridge_keys::BackendName;
+use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
@@ -47,6 +48,7 @@ use crate::{
         worker::{Launch, Worker},
     },
     proxy,
+    tls::{Certificates, Incoming, Peer, TlsError, strip_certificates},
 };
 
 /// The gateway of the backends behind Azure.
@@ -60,6 +62,8 @@ pub struct AzureGateway {
     pub settings: Local,
     /// What the handlers read.
     pub config_file: PathBuf,
+    /// For mutual TLS.
+    pub certificates: Option<Certificates>,
 }
 
 /// A backend behind the gateway.
@@ -84,6 +88,9 @@ pub enum AzureError {
     /// The name of a backend is the prefix of the functions.
     #[error("a backend behind the Azure gateway cannot be called `{0}`: that is where its functions are")]
     Name(BackendName),
+    /// There is no certificate for it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The TLS library did not start.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -105,8 +112,9 @@ impl AzureGateway {
     /// # Errors
     /// [`AzureError`].
     pub async fn serve_on(self, listener: TcpListener) -> Result<(), AzureError> {
+        let incoming = Incoming::new(listener, self.certificates.as_ref())?;
         let config = self.config_file;
-        let launch = |backend: &BackendName| -> Arc<dyn Launch> {
+        let launch = |backend: &AzureBackend| -> Arc<dyn Launch> {
             Arc::new(HandlerProcess::new(backend.clone(), config.clone()))
         };
         let router = Router::new().fallback(route).with_state(Arc::new(Gateway::new(
@@ -114,7 +122,9 @@ impl AzureGateway {
             self.settings.azure,
             launch,
         )?));
-        axum::serve(listener, router).await.map_err(|error| AzureError::Listen(self.listen, error))
+        axum::serve(incoming, router.into_make_service_with_connect_info::<Peer>())
+            .await
+            .map_err(|error| AzureError::Listen(self.listen, error))
     }
 }
 
@@ -130,17 +140,19 @@ impl Gateway {
     fn new(
         backends: Vec<AzureBackend>,
         mode: AzureMode,
-        launch: impl Fn(&BackendName) -> Arc<dyn Launch>,
+        launch: impl Fn(&AzureBackend) -> Arc<dyn Launch>,
     ) -> Result<Self, AzureError> {
         let functions = Arc::new(Functions::deployed().map_err(AzureError::App)?);
         let client = proxy::client()?;
         let mut gateway =
             Self { apis: BTreeMap::new(), functions: None, prefix: functions.prefix().to_owned() };
-        for AzureBackend { name, upstream } in backends {
+        for backend in backends {
+            let launch = launch(&backend);
+            let AzureBackend { name, upstream } = backend;
             if name.as_str() == gateway.prefix {
                 return Err(AzureError::Name(name));
             }
-            let worker = Worker::start(launch(&name), client.clone(), functions.initialization_timeout());
+            let worker = Worker::start(launch, client.clone(), functions.initialization_timeout());
             let app = Arc::new(FunctionApp::new(Arc::clone(&functions), worker, mode, client.clone()));
             gateway.functions.get_or_insert_with(|| Arc::clone(&app));
             gateway.apis.insert(name.to_string(), Api::new(app, upstream, client.clone()));
@@ -149,7 +161,14 @@ impl Gateway {
     }
 }
 
-async fn route(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+async fn route(State(gateway): State<Arc<Gateway>>, mut request: Request) -> Response {
+    // As App Service's front end: whatever a client says of its certificate goes, and that of its connection is set.
+    strip_certificates(request.headers_mut());
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let shown = peer.and_then(|ConnectInfo(peer)| peer.certificate.as_ref());
+    if let Some(Ok(certificate)) = shown.map(|shown| HeaderValue::from_str(&shown.base64())) {
+        request.headers_mut().insert(CLIENT_CERTIFICATE, certificate);
+    }
     let path = request.uri().path();
     let suffix = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
     if let Some(api) = gateway.apis.get(suffix) {
@@ -160,3 +179,7 @@ async fn route(State(gateway): State<Arc<Gateway>>, request: Request) -> Respons
         _ => front::not_found(),
     }
 }
+
+/// The header in which App Service's front end tells an app its client's certificate.
+/// <https://learn.microsoft.com/azure/app-service/app-service-web-configure-tls-mutual-auth>
+const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-arr-clientcert");

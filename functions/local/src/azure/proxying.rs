@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use axum::response::Response;
+use drawbridge_azure_functions::contract;
 use http::HeaderName;
 
 use crate::{
     azure::host::{Call, HOST_VERSION, INVOCATION_ID, VERSION},
-    proxy::{self, ForwardError},
+    proxy::{self, ForwardError, Limits},
 };
 
 pub(super) async fn proxy(call: Call<'_>) -> Result<Response, ForwardError> {
@@ -21,11 +22,11 @@ pub(super) async fn proxy(call: Call<'_>) -> Result<Response, ForwardError> {
     parts.headers.insert(CORRELATION, id.clone());
     parts.headers.insert(INVOCATION_ID, id);
     parts.headers.insert(HOST_VERSION, VERSION);
-    proxy::exchange(client, parts.method, url, parts.headers, body, ACTIVITY).await
+    proxy::exchange(client, parts.method, url, parts.headers, body, Limits::idle(ACTIVITY)).await
 }
 
 /// `ScriptConstants.HttpProxyCorrelationHeader`.
-const CORRELATION: HeaderName = HeaderName::from_static("x-ms-invocation-id");
+const CORRELATION: HeaderName = HeaderName::from_static(contract::CORRELATION_ID);
 
 /// `ForwarderRequestConfig.ActivityTimeout`.
 const ACTIVITY: Duration = Duration::from_secs(240);

@@ -96,6 +96,48 @@ async fn the_functions_of_the_first_app_are_there_for_other_gateways() {
 }
 
 #[tokio::test]
+async fn the_proxy_function_guards_the_upstream_by_itself_where_the_host_passes_requests_on_whole() {
+    for (mode, allowed) in [(AzureMode::Proxy, 200), (AzureMode::Forward, 501), (AzureMode::Invoke, 501)] {
+        let stage = Stage::new(mode).await;
+        let token = format!("Bearer {}", stage.token("billing", "invoices:read").await);
+        let headers = [
+            ("authorization", token.as_str()),
+            ("x-drawbridge-sub", "eve"),
+            ("x-ms-client-principal-name", "eve"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-kept", "1"),
+        ];
+        let (status, body) = stage.send("GET", "/api/proxy/invoices/7?q=1&q=2", &headers).await;
+        assert_eq!(status, allowed, "{mode:?}: {body}");
+        if status == 200 {
+            let seen: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(seen["uri"], "/invoices/7?q=1&q=2");
+            let told = &seen["headers"];
+            assert_eq!((&told["x-drawbridge-sub"], &told["x-kept"]), (&"alice".into(), &"1".into()));
+            for gone in [
+                "authorization",
+                "x-ms-client-principal-name",
+                "x-forwarded-for",
+                "x-azure-functions-invocationid",
+                "x-ms-invocation-id",
+            ] {
+                assert_eq!(told[gone], Value::Null, "{gone}");
+            }
+        }
+        for (method, path, headers, status) in [
+            ("GET", "/api/proxy/invoices/7", &headers[1..], 401),
+            ("PUT", "/api/proxy/invoices/7", &headers[..], 403),
+            ("GET", "/api/proxy/other", &headers[..], 403),
+            ("GET", "/api/proxy", &headers[..], 403),
+        ] {
+            let (answered, body) = stage.send(method, path, headers).await;
+            assert_eq!(answered, if allowed == 200 { status } else { allowed }, "{mode:?} {method} {path}");
+            assert!(!body.contains("\"uri\""), "{mode:?} {method} {path}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_backend_whose_handler_does_not_start_is_shut() {
     let stage = Stage::with(AzureMode::Forward, |_, _| Arc::new(Broken)).await;
     let token = format!("Bearer {}", stage.token("billing", "invoices:read").await);
@@ -127,7 +169,7 @@ impl Stage {
         .await
     }
 
-    async fn with(mode: AzureMode, launch: impl Fn(&Path, &BackendName) -> Arc<dyn Launch>) -> Self {
+    async fn with(mode: AzureMode, launch: impl Fn(&Path, &AzureBackend) -> Arc<dyn Launch>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("drawbridge.yaml");
         std::fs::write(&config, CONFIG).unwrap();
@@ -180,14 +222,18 @@ impl Stage {
 
 /// The deployed handler, on a thread of this process.
 struct InProcess {
-    backend: BackendName,
+    backend: AzureBackend,
     config: PathBuf,
 }
 
 impl Launch for InProcess {
     fn launch(&self, port: u16, _worker_id: &str) -> io::Result<BoxFuture<'static, String>> {
-        let settings =
-            Settings { port, backend: self.backend.to_string(), config: self.config.display().to_string() };
+        let settings = Settings {
+            port,
+            backend: self.backend.name.to_string(),
+            upstream: self.backend.upstream.to_string(),
+            config: self.config.display().to_string(),
+        };
         let (sender, ended) = oneshot::channel();
         std::thread::spawn(move || {
             let runtime =
@@ -199,13 +245,14 @@ impl Launch for InProcess {
     }
 
     fn name(&self) -> &str {
-        self.backend.as_str()
+        self.backend.name.as_str()
     }
 }
 
 struct Settings {
     port: u16,
     backend: String,
+    upstream: String,
     config: String,
 }
 
@@ -215,6 +262,7 @@ impl Environment for Settings {
             contract::PORT => Some(self.port.to_string()),
             "DRAWBRIDGE_BACKEND" => Some(self.backend.clone()),
             "DRAWBRIDGE_CONFIG" => Some(self.config.clone()),
+            "DRAWBRIDGE_UPSTREAM" => Some(self.upstream.clone()),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! `drawbridge check`.
 
 mod caching;
+mod owners;
 
 use std::{
     io::Read,
@@ -11,7 +12,10 @@ use clap::Args;
 use drawbridge_config::{Config, JSON_SCHEMA, Mistake, Mistakes, load, load_file};
 use serde_json::{Map, Value, json};
 
-use self::caching::{Caching, caching};
+use self::{
+    caching::{Caching, caching},
+    owners::Owners,
+};
 use crate::{
     cli::Format,
     exit::{Exit, Failure, Outcome},
@@ -35,7 +39,8 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Exits with 0 when the configuration is valid and 3 when it is not. Of each backend it says whether one policy of its AWS
-authorizer is right for every route (stage-wide: API Gateway may cache it by token alone) or for one route only, and why.
+authorizer is right for every route (stage-wide: API Gateway may cache it by token alone) or for one route only, and why; and who
+answers for which route, where the routes say so. What would be allowed or refused wrongly all the same is a warning.
 
 Examples:
   drawbridge check
@@ -60,12 +65,20 @@ pub fn run(arguments: Arguments) -> Outcome {
             let first = format!("{}: ok: {}", arguments.file.display(), summary(&config));
             let backends = backends.iter().map(Caching::to_string);
             let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
-            [first].into_iter().chain(backends).chain(warnings).collect::<Vec<_>>().join("\n")
+            let owners = Owners::of(&config);
+            [first]
+                .into_iter()
+                .chain(backends)
+                .chain(owners.lines())
+                .chain(warnings)
+                .collect::<Vec<_>>()
+                .join("\n")
         }
         (Ok(config), Format::Json) => {
             let (backends, warnings) = caching(&config);
             let backends: Map<_, _> = backends.iter().map(Caching::json).collect();
-            json!({ "valid": true, "mistakes": [], "backends": backends, "warnings": warnings }).to_string()
+            let owners = Owners::of(&config).json();
+            json!({ "valid": true, "mistakes": [], "backends": backends, "owners": owners, "warnings": warnings }).to_string()
         }
         (Err(mistakes), Format::Human) => mistakes.to_string(),
         (Err(Mistakes(mistakes)), Format::Json) => {

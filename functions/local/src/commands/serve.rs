@@ -22,6 +22,7 @@ use crate::{
     exit::{Failure, Outcome},
     files::private_folder,
     idp::IdentityProvider,
+    tls::{Certificates, Incoming},
 };
 
 /// Run one piece of `drawbridge up`.
@@ -49,6 +50,9 @@ enum Piece {
         /// Where its signing key is kept.
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
+        /// Where to listen for mutual TLS as well.
+        #[arg(long, value_name = "ADDRESS", requires = "tls")]
+        mtls_listen: Option<SocketAddr>,
     },
     /// The edge gateway.
     Edge {
@@ -96,6 +100,15 @@ struct Common {
     /// Where to listen.
     #[arg(long, value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Serve mutual TLS with the certificates in this folder, and show them to other parts.
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+}
+
+impl Common {
+    fn certificates(&self) -> Option<Certificates> {
+        self.tls.clone().map(Certificates::new)
+    }
 }
 
 /// `orders=http://127.0.0.1:8087`
@@ -123,48 +136,69 @@ impl FromStr for Behind {
 /// When it cannot start, or stops.
 pub fn run(arguments: Arguments) -> Outcome {
     match arguments.piece {
-        Piece::Idp { common: Common { config, listen }, state } => {
-            let config = configuration(&config)?;
+        Piece::Idp { common, state, mtls_listen } => {
+            let (config, certificates) = (configuration(&common.config)?, common.certificates());
             private_folder(&state)
                 .map_err(|error| Failure::new(format!("cannot write to `{}`: {error}", state.display())))?;
             until_parent_ends(async move {
                 // The port is taken first: making an RSA key takes longer than everything else together.
-                let listener = bound(listen).await?;
+                let listener = bound(common.listen).await?;
+                let mtls = match mtls_listen {
+                    Some(address) => Some(incoming(address, certificates.as_ref()).await?),
+                    None => None,
+                };
                 let idp = IdentityProvider::of(&config, state).map_err(|error| error.to_string())?;
-                idp.serve(listener).await.map_err(|error| error.to_string())
+                match mtls {
+                    Some(mtls) => idp.serve_with(listener, mtls).await,
+                    None => idp.serve(listener).await,
+                }
+                .map_err(|error| error.to_string())
             })
         }
-        Piece::Edge { common: Common { config, listen }, bridge } => {
-            let config = configuration(&config)?;
+        Piece::Edge { common, bridge } => {
+            let (config, certificates) = (configuration(&common.config)?, common.certificates());
             until_parent_ends(async move {
-                let edge = Edge::new(&config, bridge).map_err(|error| error.to_string())?;
-                edge.serve(bound(listen).await?).await.map_err(|error| error.to_string())
+                let edge =
+                    Edge::new(&config, bridge, certificates.as_ref()).map_err(|error| error.to_string())?;
+                let incoming = incoming(common.listen, certificates.as_ref()).await?;
+                edge.serve(incoming).await.map_err(|error| error.to_string())
             })
         }
         Piece::Backend { name, listen } => until_parent_ends(async move {
             backend::serve(name, bound(listen).await?).await.map_err(|error| error.to_string())
         }),
-        Piece::AwsGateway { common: Common { config, listen }, keys_listen, backends } => {
+        Piece::AwsGateway { common, keys_listen, backends } => {
+            let certificates = common.certificates();
+            let Common { config, listen, .. } = common;
             let settings = configuration(&config)?.local;
             let backends =
                 backends.into_iter().map(|Behind { name, upstream }| AwsBackend { name, upstream }).collect();
             until_parent_ends(
-                AwsGateway { listen, keys_listen, backends, settings, config_file: config }.serve(),
+                AwsGateway { listen, keys_listen, backends, settings, config_file: config, certificates }
+                    .serve(),
             )
         }
-        Piece::AzureGateway { common: Common { config, listen }, backends } => {
+        Piece::AzureGateway { common, backends } => {
+            let certificates = common.certificates();
+            let Common { config, listen, .. } = common;
             let settings = configuration(&config)?.local;
             let backends = backends
                 .into_iter()
                 .map(|Behind { name, upstream }| AzureBackend { name, upstream })
                 .collect();
-            until_parent_ends(AzureGateway { listen, backends, settings, config_file: config }.serve())
+            until_parent_ends(
+                AzureGateway { listen, backends, settings, config_file: config, certificates }.serve(),
+            )
         }
     }
 }
 
 fn configuration(file: &Path) -> Result<Config, Failure> {
     load_file(file).map_err(broken)
+}
+
+async fn incoming(address: SocketAddr, certificates: Option<&Certificates>) -> Result<Incoming, String> {
+    Incoming::new(bound(address).await?, certificates).map_err(|error| error.to_string())
 }
 
 async fn bound(address: SocketAddr) -> Result<TcpListener, String> {

@@ -21,6 +21,10 @@ pub struct Arguments {
     /// The edge's port; everything else gets the ports after it. 0 takes free ones.
     #[arg(long, value_name = "BASE", default_value_t = 8080)]
     port: u16,
+    /// Put the edge and the gateways under mutual TLS, with certificates of a development authority made for it, and bind every
+    /// bridged token to the edge's certificate. Always so where a backend of the configuration is `bound_to` one.
+    #[arg(long)]
+    mtls: bool,
     /// How to print what happens: text, or one JSON object a line (`ready` first, then a `decision` for each).
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -34,13 +38,14 @@ behind the AWS gateway.
 Examples:
   drawbridge up
   drawbridge up --config drawbridge.yaml --port 9080
-  drawbridge up --port 0 --format json --state /tmp/drawbridge";
+  drawbridge up --port 0 --format json --state /tmp/drawbridge
+  drawbridge up --mtls";
 
 /// Runs it until it is stopped.
 ///
 /// # Errors
 /// When it cannot start, or a part of it stops.
 pub fn run(arguments: Arguments) -> Outcome {
-    let Arguments { config, state, port, format } = arguments;
-    runtime()?.block_on(up::up(up::Options { config, state, port, format }))
+    let Arguments { config, state, port, mtls, format } = arguments;
+    runtime()?.block_on(up::up(up::Options { config, state, mtls, port, format }))
 }

@@ -6,13 +6,14 @@
 mod clients;
 mod key;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::IntoFuture, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Form, State, rejection::FormRejection},
+    Extension, Json, Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Form, State, rejection::FormRejection},
     response::{IntoResponse, Response},
     routing::{get, post},
+    serve::Listener,
 };
 use drawbridge_config::{Config, Issuer};
 use drawbridge_keys::{Clock, SystemClock};
@@ -23,6 +24,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use uuid::Uuid;
+
+use crate::tls::{ClientCertificate, Incoming, Peer};
 
 pub use clients::{CLIENTS, Client};
 use clients::{Presented, Refused};
@@ -41,6 +44,8 @@ pub struct IdentityProvider {
     pub scopes: Vec<String>,
     /// Signs the tokens.
     pub key: SigningKey,
+    /// Where it is reached over mutual TLS, if it is: tokens that are asked for there with a certificate are bound to it.
+    pub mtls: Option<SocketAddr>,
 }
 
 /// An identity provider that cannot be.
@@ -85,6 +90,7 @@ impl IdentityProvider {
             token_type: types.first().map_or("at+jwt", |typ| typ.as_typ()).to_owned(),
             scopes,
             key: SigningKey::open(&state, *algorithms)?,
+            mtls: None,
         })
     }
 
@@ -93,11 +99,24 @@ impl IdentityProvider {
     /// # Errors
     /// `NotLoopback`, `Listen`.
     pub async fn serve(self, listener: TcpListener) -> Result<(), IdpError> {
-        let address = listener.local_addr()?;
-        if !address.ip().is_loopback() {
-            return Err(IdpError::NotLoopback(address));
-        }
+        loopback(listener.local_addr()?)?;
         Ok(axum::serve(listener, self.router()).await?)
+    }
+
+    /// As [`serve`](Self::serve), and over mutual TLS as well (RFC 8705 section 5).
+    ///
+    /// # Errors
+    /// `NotLoopback`, `Listen`.
+    pub async fn serve_with(mut self, listener: TcpListener, mtls: Incoming) -> Result<(), IdpError> {
+        loopback(listener.local_addr()?)?;
+        let address = mtls.local_addr()?.address;
+        loopback(address)?;
+        self.mtls = Some(address);
+        let router = self.router();
+        let plain = axum::serve(listener, router.clone());
+        let bound = axum::serve(mtls, router.into_make_service_with_connect_info::<Peer>());
+        tokio::try_join!(plain.into_future(), bound.into_future())?;
+        Ok(())
     }
 
     /// The endpoints.
@@ -111,7 +130,13 @@ impl IdentityProvider {
     }
 
     /// An access token by RFC 9068.
-    fn issue(&self, client: &Client, scope: &str, now: UnixTime) -> Result<String, KeyError> {
+    fn issue(
+        &self,
+        client: &Client,
+        scope: &str,
+        certificate: Option<&ClientCertificate>,
+        now: UnixTime,
+    ) -> Result<String, KeyError> {
         let mut claims = client.claims();
         if let Some(claims) = claims.as_object_mut() {
             claims.extend([
@@ -124,6 +149,9 @@ impl IdentityProvider {
                 ("jti".to_owned(), json!(Uuid::new_v4().to_string())),
                 ("scope".to_owned(), json!(scope)),
             ]);
+            if let Some(certificate) = certificate {
+                claims.insert("cnf".to_owned(), json!({ "x5t#S256": certificate.thumbprint() }));
+            }
         }
         self.key.sign(&self.token_type, &claims)
     }
@@ -131,7 +159,7 @@ impl IdentityProvider {
 
 async fn discovery(State(idp): State<Arc<IdentityProvider>>) -> Json<Value> {
     let issuer = &idp.issuer;
-    Json(json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/jwks"),
         "token_endpoint": format!("{issuer}/token"),
@@ -141,7 +169,13 @@ async fn discovery(State(idp): State<Arc<IdentityProvider>>) -> Json<Value> {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "scopes_supported": idp.scopes,
         "service_documentation": "for development only: its clients and their secrets are public",
-    }))
+    });
+    if let (Some(mtls), Some(metadata)) = (idp.mtls, metadata.as_object_mut()) {
+        metadata.insert("tls_client_certificate_bound_access_tokens".to_owned(), json!(true));
+        let aliases = json!({ "token_endpoint": format!("https://{mtls}/token") });
+        metadata.insert("mtls_endpoint_aliases".to_owned(), aliases);
+    }
+    Json(metadata)
 }
 
 async fn jwks(State(idp): State<Arc<IdentityProvider>>) -> Response {
@@ -152,6 +186,7 @@ async fn jwks(State(idp): State<Arc<IdentityProvider>>) -> Response {
 /// RFC 6749 section 4.4. `Accept: text/plain` is answered with the bare token, for a shell to paste.
 async fn token(
     State(idp): State<Arc<IdentityProvider>>,
+    peer: Option<Extension<ConnectInfo<Peer>>>,
     headers: HeaderMap,
     form: Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
@@ -181,7 +216,8 @@ async fn token(
     let Some(scope) = client.grant(request.scope.as_deref(), &idp.scopes) else {
         return oauth_error(StatusCode::BAD_REQUEST, "invalid_scope");
     };
-    let Ok(token) = idp.issue(client, &scope, SystemClock.now()) else {
+    let certificate = peer.and_then(|Extension(ConnectInfo(peer))| peer.certificate);
+    let Ok(token) = idp.issue(client, &scope, certificate.as_ref(), SystemClock.now()) else {
         return oauth_error(StatusCode::INTERNAL_SERVER_ERROR, "server_error");
     };
     let plain = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/plain");
@@ -193,6 +229,11 @@ async fn token(
         Json(answer).into_response()
     };
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// Every secret of it is public.
+fn loopback(address: SocketAddr) -> Result<(), IdpError> {
+    if address.ip().is_loopback() { Ok(()) } else { Err(IdpError::NotLoopback(address)) }
 }
 
 /// The form of a client-credentials request.

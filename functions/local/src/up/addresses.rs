@@ -25,6 +25,8 @@ pub struct Addresses {
     pub bridge: SocketAddr,
     /// The sample backends, in order.
     pub backends: BTreeMap<BackendName, SocketAddr>,
+    /// The identity provider over mutual TLS: the last port, where there is mutual TLS.
+    pub idp_mtls: Option<SocketAddr>,
 }
 
 /// Ports that cannot be had.
@@ -64,13 +66,14 @@ impl Addresses {
     pub fn choose<'b>(
         base: u16,
         backends: impl Iterator<Item = &'b BackendName> + Clone,
+        mtls: bool,
     ) -> Result<Self, PortError> {
         if base != 0 {
-            return Self::from_base(base, backends)?.probed();
+            return Self::from_base(base, backends, mtls)?.probed();
         }
         let mut last = Err(PortError::InUse { port: LOWEST });
         for _ in 0..ATTEMPTS {
-            last = Self::from_base(any_base(), backends.clone()).and_then(Self::probed);
+            last = Self::from_base(any_base(), backends.clone(), mtls).and_then(Self::probed);
             if last.is_ok() {
                 break;
             }
@@ -78,9 +81,14 @@ impl Addresses {
         last
     }
 
-    fn from_base<'b>(base: u16, backends: impl Iterator<Item = &'b BackendName>) -> Result<Self, PortError> {
+    fn from_base<'b>(
+        base: u16,
+        backends: impl Iterator<Item = &'b BackendName>,
+        mtls: bool,
+    ) -> Result<Self, PortError> {
         let backends: Vec<_> = backends.cloned().collect();
-        let count = FIXED + backends.len();
+        let last = FIXED + backends.len();
+        let count = last + usize::from(mtls);
         let too_high = || PortError::TooHigh { base, count };
         let at = |offset: usize| {
             let port = u16::try_from(offset)
@@ -96,6 +104,7 @@ impl Addresses {
             azure: at(3)?,
             idp: at(4)?,
             bridge: at(5)?,
+            idp_mtls: mtls.then(|| at(last)).transpose()?,
             backends: backends
                 .into_iter()
                 .enumerate()
@@ -118,8 +127,8 @@ impl Addresses {
     }
 
     fn all(&self) -> impl Iterator<Item = SocketAddr> {
-        let Self { edge, aws, keys, azure, idp, bridge, backends } = self;
-        [edge, aws, keys, azure, idp, bridge].into_iter().chain(backends.values()).copied()
+        let Self { edge, aws, keys, azure, idp, bridge, backends, idp_mtls } = self;
+        [edge, aws, keys, azure, idp, bridge].into_iter().chain(backends.values()).chain(idp_mtls).copied()
     }
 }
 
@@ -142,28 +151,31 @@ mod tests {
     #[test]
     fn ports_follow_the_first_one_and_backends_come_last() {
         let names: Vec<BackendName> = ["billing", "orders"].map(|name| name.parse().unwrap()).into();
-        let addresses = Addresses::from_base(8080, names.iter()).unwrap();
+        let addresses = Addresses::from_base(8080, names.iter(), false).unwrap();
         assert_eq!(
             addresses.all().map(|address| address.port()).collect::<Vec<_>>(),
             (8080..8088).collect::<Vec<_>>()
         );
         assert_eq!(addresses.backends[&names[1]].port(), 8087);
-        assert!(matches!(Addresses::from_base(65530, names.iter()), Err(PortError::TooHigh { .. })));
+        let under_tls = Addresses::from_base(8080, names.iter(), true).unwrap();
+        assert_eq!((under_tls.edge, under_tls.all().count()), (addresses.edge, 9));
+        assert_eq!(under_tls.idp_mtls.unwrap().port(), 8088, "after all that were there before");
+        assert!(matches!(Addresses::from_base(65530, names.iter(), false), Err(PortError::TooHigh { .. })));
     }
 
     #[test]
     fn a_port_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let refused = Addresses::choose(port, [].iter()).unwrap_err().to_string();
+        let refused = Addresses::choose(port, [].iter(), false).unwrap_err().to_string();
         assert!(refused.contains(&port.to_string()) && refused.contains("--port"), "{refused}");
     }
 
     #[test]
     fn zero_finds_free_ports() {
-        let one = Addresses::choose(0, [].iter()).unwrap();
+        let one = Addresses::choose(0, [].iter(), false).unwrap();
         let _held: Vec<_> = one.all().map(|address| TcpListener::bind(address).unwrap()).collect();
-        let other = Addresses::choose(0, [].iter()).unwrap();
+        let other = Addresses::choose(0, [].iter(), false).unwrap();
         assert!(one.all().all(|address| other.all().all(|another| another != address)));
     }
 }

@@ -10,6 +10,7 @@ use drawbridge_verify::Relaxation;
 use serde_json::{Map, Value, json};
 
 use super::Addresses;
+use crate::tls::{Certificates, EDGE};
 
 /// In whose gateway a backend stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +57,25 @@ pub enum NotRunnable {
         "backend `{0}` accepts the consumers' own tokens: give it an issuer of its own, whose tokens the bridge signs"
     )]
     NotBridged(String),
+    /// Nothing of a bound token would ever be allowed.
+    #[error(
+        "the tokens of `{0}` are bound to a client certificate, and API Gateway tells no authorizer of this kind about one: name \
+         another `local.aws.authorizer`, such as `http-2.0-simple`"
+    )]
+    Unseen(String),
 }
 
-/// Replaces the issuers' addresses, the stores and the upstreams.
+/// Replaces the issuers' addresses, the stores and the upstreams. With `certificates` the gateways are under mutual TLS, and every
+/// backend's tokens are bound to the edge's.
 ///
 /// # Errors
 /// [`NotRunnable`].
-pub fn effective(config: &Config, addresses: &Addresses, keys: &Path) -> Result<Effective, NotRunnable> {
+pub fn effective(
+    config: &Config,
+    addresses: &Addresses,
+    keys: &Path,
+    certificates: Option<&Certificates>,
+) -> Result<Effective, NotRunnable> {
     // Named one by one, so that a new part of the configuration is not forgotten here.
     let Config { issuers, stores: _, backends, consumers, audit: _, local } = config;
     let consumers = consumers.as_ref().ok_or(NotRunnable::NoConsumers)?;
@@ -77,11 +90,19 @@ pub fn effective(config: &Config, addresses: &Addresses, keys: &Path) -> Result<
                 return Err(NotRunnable::NotBridged(backend.name.to_string()));
             }
             let gateway = match Cloud::of(config, backend) {
+                Cloud::Aws if certificates.is_some() && !local.authorizer.sees_certificates() => {
+                    return Err(NotRunnable::Unseen(backend.name.to_string()));
+                }
                 Cloud::Aws => addresses.aws,
                 Cloud::Azure => addresses.azure,
             };
-            let upstream = format!("http://{gateway}/{}", backend.name);
-            Ok((backend.name.to_string(), backend_json(backend, &upstream, &mut policies)))
+            let scheme = if certificates.is_some() { "https" } else { "http" };
+            let upstream = format!("{scheme}://{gateway}/{}", backend.name);
+            let mut json = backend_json(backend, &upstream, &mut policies);
+            if let Some(certificates) = certificates {
+                set(&mut json, "bound_to", json!(certificates.certificate(EDGE)));
+            }
+            Ok((backend.name.to_string(), json))
         })
         .collect::<Result<Map<_, _>, _>>()?;
     let issuers: Map<_, _> = issuers
@@ -186,16 +207,23 @@ fn backend_json(backend: &Backend, upstream: &str, policies: &mut Vec<(String, S
         lifetime,
         claims,
         routes,
+        owners,
         policy,
         context,
         encryption,
+        content_encryption,
+        bound_to: _,
     } = backend;
     let routes: Vec<_> = routes
         .iter()
-        .map(|Route { template, methods, scopes, policy }| {
+        .zip(owners)
+        .map(|(Route { template, methods, scopes, policy }, owner)| {
             let mut route = json!({ "path": template, "methods": methods, "scopes": scopes });
             if *policy {
                 set(&mut route, "policy", json!(true));
+            }
+            if let Some(owner) = owner {
+                set(&mut route, "owner", json!(owner));
             }
             route
         })
@@ -224,6 +252,9 @@ fn backend_json(backend: &Backend, upstream: &str, policies: &mut Vec<(String, S
             Encryption::Required => "required",
         },
     });
+    if *encryption != Encryption::Refused {
+        set(&mut json, "content_encryption", json!(content_encryption.name()));
+    }
     if !claims.is_empty() {
         set(&mut json, "claims", json!(claims));
     }

@@ -1,6 +1,7 @@
 //! `drawbridge up`: the whole chain on one machine, each part a process of its own where the cloud has one.
 
 mod addresses;
+mod certificates;
 mod decisions;
 mod effective;
 mod parts;
@@ -32,8 +33,10 @@ use self::{
 };
 use crate::{
     cli::Format,
+    edge,
     exit::{Exit, Failure, Outcome},
     output::print,
+    tls::Certificates,
 };
 
 /// What `up` is asked for.
@@ -43,6 +46,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The state folder.
     pub state: PathBuf,
+    /// Whether the gateways are under mutual TLS, even where the configuration does not ask for it.
+    pub mtls: bool,
     /// The first port; 0 for any.
     pub port: u16,
     /// How to print.
@@ -66,14 +71,19 @@ pub async fn up(options: Options) -> Outcome {
     let state = State::open(&options.state)?;
     let config = config.map_or_else(|| sample(&state), Ok)?;
     let kids = state.current_keys(&config).await?;
+    let certificates =
+        (options.mtls || certificates::wanted(&config)).then(|| certificates::make(&state)).transpose()?;
+    let certificates = certificates.as_ref();
 
     let mut attempt = 0;
     let (addresses, file, mut parts) = loop {
         attempt += 1;
-        let addresses = Addresses::choose(options.port, config.backends.keys()).map_err(Failure::new)?;
-        let file = write_effective(&config, &addresses, &state)?;
+        let addresses = Addresses::choose(options.port, config.backends.keys(), certificates.is_some())
+            .map_err(Failure::new)?;
+        let file = write_effective(&config, &addresses, &state, certificates)?;
         let mut parts = Parts::new();
-        let started = started(&mut parts, &config, &addresses, &file, &state, &kids);
+        let all = all_parts(&config, &addresses, &file, state.folder(), certificates);
+        let started = started(&mut parts, all, &config, &addresses, &kids, certificates);
         let started = tokio::select! {
             started = started => started,
             () = signals.next() => {
@@ -94,8 +104,14 @@ pub async fn up(options: Options) -> Outcome {
     };
 
     let took = start.elapsed();
-    let ready =
-        Ready { config: &config, addresses: &addresses, state: state.folder(), effective: &file, took };
+    let ready = Ready {
+        config: &config,
+        addresses: &addresses,
+        state: state.folder(),
+        effective: &file,
+        certificates,
+        took,
+    };
     let shown = match options.format {
         Format::Human => print(&ready.human()),
         Format::Json => print(&ready.json().to_string()),
@@ -138,18 +154,18 @@ async fn watch(parts: &mut Parts, signals: &mut Signals, format: Format) -> Outc
 /// Starts every part and comes when all of them answer.
 async fn started(
     parts: &mut Parts,
+    all: Vec<Part>,
     config: &Config,
     addresses: &Addresses,
-    file: &Path,
-    state: &State,
     kids: &[Kid],
+    certificates: Option<&Certificates>,
 ) -> Result<(), Failure> {
-    for part in all_parts(config, addresses, file, state.folder()) {
+    for part in all {
         let name = part.name.clone();
         parts.start(part).map_err(|error| Failure::new(format!("cannot start `{name}`: {error}")))?;
     }
     let azure = config.backends.values().find(|backend| Cloud::of(config, backend) == Cloud::Azure);
-    let answering = ready::all_answer(addresses, kids, azure.map(|backend| &backend.name));
+    let answering = ready::all_answer(addresses, kids, azure.map(|backend| &backend.name), certificates);
     tokio::pin!(answering);
     let mut last = HashMap::new();
     loop {
@@ -180,8 +196,13 @@ fn sample(state: &State) -> Result<Config, Failure> {
     load_file(&state.folder().join("sample/drawbridge.yaml")).map_err(Failure::invalid)
 }
 
-fn write_effective(config: &Config, addresses: &Addresses, state: &State) -> Result<PathBuf, Failure> {
-    let effective = effective(config, addresses, &state.keys()).map_err(Failure::invalid)?;
+fn write_effective(
+    config: &Config,
+    addresses: &Addresses,
+    state: &State,
+    certificates: Option<&Certificates>,
+) -> Result<PathBuf, Failure> {
+    let effective = effective(config, addresses, &state.keys(), certificates).map_err(Failure::invalid)?;
     for (name, text) in &effective.policies {
         state.write(&format!("policies/{name}"), text.as_bytes())?;
     }
@@ -189,22 +210,40 @@ fn write_effective(config: &Config, addresses: &Addresses, state: &State) -> Res
 }
 
 /// Every process of the chain that `up` starts itself. The gateways start their functions.
-fn all_parts(config: &Config, addresses: &Addresses, file: &Path, state: &Path) -> Vec<Part> {
+fn all_parts(
+    config: &Config,
+    addresses: &Addresses,
+    file: &Path,
+    state: &Path,
+    certificates: Option<&Certificates>,
+) -> Vec<Part> {
     let environment = vec![("DRAWBRIDGE_CONFIG".to_owned(), file.display().to_string())];
+    let under_tls = |mut part: Part| {
+        let folder = certificates.map(|certificates| certificates.folder().display().to_string());
+        part.arguments.extend(folder.into_iter().flat_map(|folder| ["--tls".to_owned(), folder]));
+        part
+    };
     let part = |name: &str, arguments: &[&str]| Part {
         name: name.to_owned(),
         arguments: arguments.iter().map(ToString::to_string).collect(),
         environment: environment.clone(),
     };
-    let Addresses { edge, aws, keys, azure, idp, bridge, backends } = addresses;
+    let Addresses { edge, aws, keys, azure, idp, bridge, backends, idp_mtls } = addresses;
     let listen = |address: &std::net::SocketAddr| address.to_string();
 
-    let mut parts = vec![
-        part("idp", &["serve", "idp", "--listen", &listen(idp), "--state", &state.display().to_string()]),
-        part("edge", &["serve", "edge", "--listen", &listen(edge), "--bridge", &listen(bridge)]),
-    ];
+    let state = state.display().to_string();
+    let mut provider = under_tls(part("idp", &["serve", "idp", "--listen", &listen(idp), "--state", &state]));
+    if let Some(address) = idp_mtls {
+        provider.arguments.extend(["--mtls-listen".to_owned(), listen(address)]);
+    }
+    let edge = part("edge", &["serve", "edge", "--listen", &listen(edge), "--bridge", &listen(bridge)]);
+    let mut parts = vec![provider, under_tls(edge)];
     let mut bridge_part = part("edge-bridge", &["function", "edge-bridge"]);
     bridge_part.environment.push(("DRAWBRIDGE_LISTEN".to_owned(), listen(bridge)));
+    // The edge writes it, or takes it away.
+    bridge_part
+        .environment
+        .push(("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER".to_owned(), edge::CLIENT_CERT.to_string()));
     parts.push(bridge_part);
 
     let mut behind_aws = part(
@@ -222,7 +261,7 @@ fn all_parts(config: &Config, addresses: &Addresses, file: &Path, state: &Path) 
         let name = backend.name.as_str();
         parts.push(part(name, &["serve", "backend", "--name", name, "--listen", &listen(address)]));
     }
-    parts.extend([behind_aws, behind_azure]);
+    parts.extend([behind_aws, behind_azure].map(under_tls));
     parts
 }
 

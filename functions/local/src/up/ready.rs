@@ -1,14 +1,19 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use drawbridge_keys::{BackendName, Kid};
+use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsConnector;
 
 use super::Addresses;
-use crate::exit::Failure;
+use crate::{
+    exit::Failure,
+    tls::{Certificates, Connection},
+};
 
 /// Comes when every part answers, by requests that nobody has to decide about.
 ///
@@ -20,8 +25,13 @@ pub(super) async fn all_answer(
     addresses: &Addresses,
     kids: &[Kid],
     azure: Option<&BackendName>,
+    certificates: Option<&Certificates>,
 ) -> Result<(), Failure> {
-    let Addresses { edge, aws, keys, azure: azure_gateway, idp, bridge, backends } = addresses;
+    let Addresses { edge, aws, keys, azure: azure_gateway, idp, bridge, backends, idp_mtls } = addresses;
+    let tls = certificates.map(|certificates| certificates.client(None)).transpose().map_err(Failure::new)?;
+    let tls = tls.map(|config| TlsConnector::from(Arc::new(config)));
+    let under_tls =
+        |at: &SocketAddr| [edge, aws, azure_gateway].contains(&at) || idp_mtls.as_ref() == Some(at);
     let key = |kid: &Kid| format!("/jwks/{}/{kid}", kid.backend);
     let mut questions = vec![
         Question {
@@ -53,8 +63,17 @@ pub(super) async fn all_answer(
     }));
 
     let mut asking = tokio::task::JoinSet::new();
+    questions.extend(idp_mtls.iter().map(|at| Question {
+        part: "the identity provider",
+        at: *at,
+        ask: anything(),
+        expect: None,
+    }));
     for question in questions {
-        asking.spawn(async move { timeout(LIMIT, question.answered()).await.map_err(|_| question.part) });
+        let tls = tls.clone().filter(|_| under_tls(&question.at));
+        asking.spawn(async move {
+            timeout(LIMIT, question.answered(tls.as_ref())).await.map_err(|_| question.part)
+        });
     }
     while let Some(answered) = asking.join_next().await {
         match answered {
@@ -77,9 +96,9 @@ struct Question {
 }
 
 impl Question {
-    async fn answered(&self) {
+    async fn answered(&self, tls: Option<&TlsConnector>) {
         loop {
-            match status(self.at, &self.ask).await {
+            match status(self.at, &self.ask, tls).await {
                 Ok(status) if self.expect.is_none_or(|expected| expected == status) => return,
                 _ => sleep(AGAIN).await,
             }
@@ -88,8 +107,12 @@ impl Question {
 }
 
 /// The status of the answer to one request on a connection of its own.
-async fn status(at: SocketAddr, request: &str) -> io::Result<u16> {
-    let mut stream = TcpStream::connect(at).await?;
+async fn status(at: SocketAddr, request: &str, tls: Option<&TlsConnector>) -> io::Result<u16> {
+    let stream = TcpStream::connect(at).await?;
+    let mut stream: Box<dyn Connection> = match tls {
+        Some(tls) => Box::new(tls.connect(ServerName::IpAddress(at.ip().into()), stream).await?),
+        None => Box::new(stream),
+    };
     stream.write_all(request.as_bytes()).await?;
     let mut line = [0; 12];
     stream.read_exact(&mut line).await?;

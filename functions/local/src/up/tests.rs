@@ -9,8 +9,8 @@ fn sample() -> Config {
 }
 
 fn local(config: &Config) -> Value {
-    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
-    effective(config, &addresses, Path::new("/state/keys")).unwrap().config
+    let addresses = Addresses::choose(0, config.backends.keys(), false).unwrap();
+    effective(config, &addresses, Path::new("/state/keys"), None).unwrap().config
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn the_sample_is_valid_and_stands_in_both_clouds() {
 #[test]
 fn what_is_elsewhere_is_replaced_and_the_rest_stays() {
     let config = sample();
-    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
-    let effective = effective(&config, &addresses, Path::new("/state/keys")).unwrap().config;
+    let addresses = Addresses::choose(0, config.backends.keys(), false).unwrap();
+    let effective = effective(&config, &addresses, Path::new("/state/keys"), None).unwrap().config;
 
     let login = &effective["issuers"]["login"];
     assert_eq!(login["issuer"], format!("http://{}", addresses.idp));
@@ -77,8 +77,10 @@ backends:
     path: /one
     lifetime: 1m
     claims: { roles: /roles }
-    routes: [{ path: "/{*rest}", methods: [GET, POST], scopes: [] }]
+    routes: [{ path: "/{*rest}", methods: [GET, POST], scopes: [], owner: team-first }]
     context: [sub, roles]
+    encryption: required
+    content_encryption: A128CBC-HS256
   second:
     issuer: edge
     upstream: https://second.azurewebsites.net
@@ -106,14 +108,60 @@ local: { aws: { authorizer: rest-token, cache_ttl: 1m }, azure: { mode: invoke }
     let cache = json!({ "fresh": "60s", "stale": "600s", "fetches_per_minute": 7, "fetches_per_minute_and_source": 3 });
     assert_eq!(once["issuers"]["login"]["key_cache"], cache);
     assert_eq!(once["local"]["aws"]["authorizer"], "rest-token");
+    assert_eq!(once["backends"]["first"]["routes"][0]["owner"], "team-first");
+    assert_eq!(once["backends"]["first"]["content_encryption"], "A128CBC-HS256");
+}
+
+#[test]
+fn under_mutual_tls_the_gateways_are_reached_by_https_and_every_backend_is_bound_to_the_edge() {
+    let config = sample();
+    let addresses = Addresses::choose(0, config.backends.keys(), true).unwrap();
+    let certificates = Certificates::new("/state/tls".into());
+    let made = effective(&config, &addresses, Path::new("/state/keys"), Some(&certificates)).unwrap().config;
+    for (name, gateway) in [("orders", addresses.aws), ("billing", addresses.azure)] {
+        let backend = &made["backends"][name];
+        assert_eq!(backend["upstream"], format!("https://{gateway}/{name}"));
+        assert_eq!(backend["bound_to"], "/state/tls/edge.pem");
+    }
+    assert_eq!(made["issuers"]["login"]["issuer"], format!("http://{}", addresses.idp));
+    let edge = &made["issuers"]["edge"]["keys"]["jwks"];
+    assert_eq!(
+        edge,
+        &format!("http://{}/jwks/{{backend}}/{{kid}}", addresses.keys),
+        "the keys are for everybody"
+    );
+
+    let ready = Ready {
+        config: &config,
+        addresses: &addresses,
+        state: Path::new("/state"),
+        effective: Path::new("/state/config.json"),
+        certificates: Some(&certificates),
+        took: std::time::Duration::from_millis(420),
+    };
+    let text = ready.human();
+    let showing = |name: &str| {
+        format!("--cacert '/state/tls/ca.pem' --cert '/state/tls/{name}.pem' --key '/state/tls/{name}.key' ")
+    };
+    let token = format!(
+        "-H \"Authorization: Bearer $(curl -s {}-u demo:demo -H 'Accept: text/plain' -d grant_type=client_credentials https://{}/token)\" \
+         https://{}/orders/customers/42",
+        showing("demo"),
+        addresses.idp_mtls.unwrap(),
+        addresses.edge
+    );
+    for sender in ["demo", "guest"] {
+        assert!(text.contains(&format!("  curl {}{token}", showing(sender))), "{text}");
+    }
+    assert_eq!(ready.json()["idp_mtls"], format!("https://{}", addresses.idp_mtls.unwrap()));
 }
 
 #[test]
 fn what_cannot_run_here_says_what_to_write() {
-    let addresses = Addresses::choose(0, [].iter()).unwrap();
+    let addresses = Addresses::choose(0, [].iter(), false).unwrap();
     let refused = |text: &str| {
         let config = load(text, "drawbridge.yaml", Path::new("sample")).unwrap();
-        effective(&config, &addresses, Path::new("/k")).unwrap_err()
+        effective(&config, &addresses, Path::new("/k"), None).unwrap_err()
     };
     let without_consumers = SAMPLE[0].1.replace("consumers: login ", "# ");
     assert_eq!(refused(&without_consumers), NotRunnable::NoConsumers);
@@ -122,12 +170,13 @@ fn what_cannot_run_here_says_what_to_write() {
 #[test]
 fn the_curls_are_for_a_route_that_a_scope_opens() {
     let config = sample();
-    let addresses = Addresses::choose(0, config.backends.keys()).unwrap();
+    let addresses = Addresses::choose(0, config.backends.keys(), false).unwrap();
     let ready = Ready {
         config: &config,
         addresses: &addresses,
         state: Path::new("/state"),
         effective: Path::new("/state/config.json"),
+        certificates: None,
         took: std::time::Duration::from_millis(420),
     };
     let text = ready.human();

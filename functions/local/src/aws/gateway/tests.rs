@@ -1,4 +1,5 @@
 use std::{
+    net::SocketAddr,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -7,6 +8,7 @@ use drawbridge_config::Local;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 
 use super::{

@@ -6,6 +6,8 @@ use drawbridge_aws_authorizer::{PerRoute, stage_wide};
 use drawbridge_config::{AwsAuthorizer, Backend, Config, Local};
 use serde_json::{Value, json};
 
+use crate::up::Cloud;
+
 /// Whether one policy of a backend's authorizer is right for all its routes, or else why not.
 pub(super) struct Caching<'c> {
     backend: &'c Backend,
@@ -28,6 +30,10 @@ impl<'c> Caching<'c> {
 
     fn because(&self) -> String {
         match &self.per_route {
+            None if self.bound() => {
+                format!("one policy is right for every route, but {BOUND}; the cache TTL must be 0")
+            }
+            Some(why) if self.bound() => format!("{why}, and {BOUND}; the cache TTL must be 0"),
             None => {
                 "one policy is right for every route, so API Gateway may cache it by token alone".to_owned()
             }
@@ -36,6 +42,23 @@ impl<'c> Caching<'c> {
                 format!("{why}; the route must be part of the cache key, or the cache TTL be 0")
             }
         }
+    }
+
+    /// Whether it matters who sends a token, which no cache key says.
+    fn bound(&self) -> bool {
+        self.backend.bound_to.is_some()
+    }
+
+    /// What the local gateway would never allow, because its authorizers are not told of certificates.
+    fn unseen(&self, config: &Config) -> Option<String> {
+        let behind = Cloud::of(config, self.backend) == Cloud::Aws;
+        (behind && self.bound() && !config.local.authorizer.sees_certificates()).then(|| {
+            format!(
+                "local.aws.authorizer: the tokens of `{}` are bound to a client certificate, which API Gateway tells no authorizer of \
+                 this kind; write another, such as `http-2.0-simple`",
+                self.backend.name
+            )
+        })
     }
 
     /// What the local gateway would remember wrongly, where it is told to.
@@ -48,6 +71,10 @@ impl<'c> Caching<'c> {
         let wrong = match (local.authorizer, &self.per_route) {
             _ if local.cache_ttl.is_zero() => return None,
             (AwsAuthorizer::WebSocket, _) => return None,
+            _ if self.bound() => format!(
+                "the tokens of `{name}` are bound to a client certificate, and an answer that is remembered for one is given to \
+                 whoever sends the token, with another certificate or none; write `0s`"
+            ),
             (_, Some(PerRoute::Object(_))) => {
                 format!("the decisions of `{name}` depend on the object; write `0s`")
             }
@@ -78,6 +105,12 @@ impl fmt::Display for Caching<'_> {
 /// What each backend's authorizer may be remembered for, and what the local gateway is told to remember all the same.
 pub(super) fn caching(config: &Config) -> (Vec<Caching<'_>>, Vec<String>) {
     let backends: Vec<_> = config.backends.values().map(Caching::of).collect();
-    let warnings = backends.iter().filter_map(|caching| caching.warning(&config.local)).collect();
+    let warnings = backends
+        .iter()
+        .flat_map(|caching| [caching.unseen(config), caching.warning(&config.local)])
+        .flatten()
+        .collect();
     (backends, warnings)
 }
+
+const BOUND: &str = "its tokens are bound to a client certificate, which a cached answer does not look at";
