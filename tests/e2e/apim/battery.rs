@@ -435,8 +435,9 @@ fn a_memory(policies: &Policies) -> Result<(), Broken> {
 }
 
 fn forgetting(policies: &Policies) -> Result<(), Broken> {
-    // Seconds after the first request, and whether the function is asked then.
-    let story: [(i64, i64, &[(i64, bool)]); 6] = [
+    /// Seconds after the first request, and whether the function is asked then.
+    type Requests = &'static [(i64, bool)];
+    let story: [(i64, i64, Requests); 6] = [
         (60, NOW + 1000, &[(59, false), (60, true), (119, false), (120, true)]),
         (60, NOW + 1000, &[(50, false), (61, true)]),
         (60, NOW + 30, &[(29, false), (30, true), (31, true)]),

@@ -1,6 +1,6 @@
 //! The policies in front of the very handler that is deployed, with the tokens of a running chain.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use drawbridge_tests::{
     binary::drawbridge,
@@ -31,7 +31,8 @@ async fn the_policies_and_the_handler_decide_together() {
             .env("DRAWBRIDGE_CONFIG", chain.effective_config())
             .env("DRAWBRIDGE_BACKEND", "billing")
             .env("DRAWBRIDGE_CREDENTIALS_HEADER", "X-Bridged-Token")
-            .env("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", "X-Client-Certificate"),
+            .env("DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER", "X-Client-Certificate")
+            .stdout(Stdio::null()),
     )
     .ready(address);
     let consumer = chain.token("demo", "invoices:read").await;
