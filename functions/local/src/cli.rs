@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand, ValueEnum, error::ErrorKind};
 
 use crate::{
-    commands::{check, decide, explain, function, keys, serve, test, up},
+    commands::{check, decide, explain, function, keys, package, serve, test, up},
     exit::{Exit, Failure},
     output::error_line,
 };
@@ -30,6 +30,7 @@ enum Command {
     Explain(explain::Arguments),
     Test(test::Arguments),
     Keys(keys::Arguments),
+    Package(package::Arguments),
     #[command(hide = true)]
     Function(function::Arguments),
     #[command(hide = true)]
@@ -66,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Keys(arguments) => keys::run(arguments),
+        Command::Package(arguments) => package::run(arguments),
         Command::Function(arguments) => function::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
     };
@@ -88,4 +90,6 @@ Examples:
   drawbridge explain --config drawbridge.yaml --token - < token.txt
                                                   every check of one token or request, with what it saw
   drawbridge test orders.test.yaml                test routes, scopes and policies
-  drawbridge keys list --config drawbridge.yaml --store local";
+  drawbridge keys list --config drawbridge.yaml --store local
+  drawbridge package azure --config drawbridge.yaml
+                                                  the zip that is deployed as a Function App";

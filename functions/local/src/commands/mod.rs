@@ -5,6 +5,7 @@ pub mod decide;
 pub mod explain;
 pub mod function;
 pub mod keys;
+pub mod package;
 pub mod serve;
 pub mod test;
 pub mod up;
