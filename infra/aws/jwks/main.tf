@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "read" {
     for_each = length(local.read_keys) > 0 ? [1] : []
     content {
       sid       = "ReadPublicKeys"
-      actions   = ["kms:GetPublicKey", "kms:DescribeKey"]
+      actions   = ["kms:GetPublicKey", "kms:DescribeKey", "kms:ListResourceTags"]
       resources = local.read_keys
     }
   }

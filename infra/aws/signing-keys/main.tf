@@ -56,7 +56,10 @@ resource "aws_kms_key" "this" {
   customer_master_key_spec = each.key == "sig" ? local.kms_spec[var.algorithm] : "RSA_3072"
   key_usage                = each.key == "sig" ? "SIGN_VERIFY" : "ENCRYPT_DECRYPT"
   deletion_window_in_days  = 30
-  tags                     = var.tags
+  tags = merge(var.tags, {
+    "drawbridge:algorithm" = each.key == "sig" ? var.algorithm : "RSA-OAEP-256"
+    "drawbridge:key"       = "${var.prefix}/${var.backend}/${each.key}"
+  })
 
   lifecycle {
     precondition {

@@ -43,7 +43,7 @@ run "kms_keys_are_read_by_their_public_half" {
     key_arns           = ["arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"]
   }
   assert {
-    condition     = toset(data.aws_iam_policy_document.read.statement[0].actions) == toset(["kms:GetPublicKey", "kms:DescribeKey"])
+    condition     = toset(data.aws_iam_policy_document.read.statement[0].actions) == toset(["kms:GetPublicKey", "kms:DescribeKey", "kms:ListResourceTags"])
     error_message = "the endpoint should read public keys alone"
   }
 }
