@@ -163,7 +163,10 @@ pub(crate) fn invocation_id(headers: &HeaderMap) -> Option<&str> {
 
 /// The stores that this build knows.
 fn open(store: &Store) -> Result<Arc<dyn KeyStore>, StoreError> {
-    open_directory(store)
+    match store {
+        Store::KeyVault { .. } => drawbridge_azure::open(store),
+        _ => open_directory(store),
+    }
 }
 
 /// Whether the backend's issuer may be asked for keys over plain HTTP on this machine.

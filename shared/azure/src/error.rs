@@ -60,6 +60,14 @@ impl Failure {
         Self { kind: Kind::Denied, what: why.to_owned() }
     }
 
+    /// A credential that lacks something to be one. What it says first is what it lacks; what is below is a variable that is not set.
+    pub(crate) fn no_identity(error: &azure_core::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Credential => Self::denied(&format!("no identity: {}", brief(&error.to_string()))),
+            _ => Self::of("open the vault", error),
+        }
+    }
+
     /// What came back is not what the documentation says.
     pub(crate) fn malformed(what: &str, why: &str) -> Self {
         Self { kind: Kind::Malformed, what: format!("{what}: {why}") }

@@ -51,12 +51,13 @@ impl Access {
     }
 
     fn open(&self) -> Result<(Arc<dyn TokenCredential>, Transport), Failure> {
-        let unusable = |error: azure_core::Error| Failure::of("opening the vault", &error);
+        let unusable = |error: azure_core::Error| Failure::of("open the vault", &error);
         match &self.0 {
             Kept::Own(credential, transport) => Ok((Arc::clone(credential), transport.clone())),
             Kept::Environment(environment) => {
                 let identity = Identity::choose(environment.as_ref())?;
-                Ok((identity.credential().map_err(unusable)?, transport::outward().map_err(unusable)?))
+                let credential = identity.credential().map_err(|error| Failure::no_identity(&error))?;
+                Ok((credential, transport::outward().map_err(unusable)?))
             }
         }
     }
