@@ -65,8 +65,8 @@ impl Ready<'_> {
         if let Some(certificates) = self.certificates {
             let _ = writeln!(
                 text,
-                "Certificates are in {}, made anew at every start. A token is bound to the certificate that it is asked for with; one \n\
-                 without a certificate is a bearer token. Bridged tokens are bound to the edge's.",
+                "Certificates are in {}, made anew at every start.\n\
+                 A token is bound to the certificate that it is asked for with, a bridged one to the edge's.",
                 certificates.folder().display()
             );
         }
