@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "test code: what breaks must fail loudly"
 )]
 
@@ -141,7 +142,7 @@ impl World {
         let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.consumer.kid() });
         let claims = json!({
             "iss": self.consumer.issuer(), "aud": "https://api.example.com", "sub": "alice", "client_id": "partner",
-            "jti": Uuid::new_v4(), "iat": now, "exp": now + 300, "scope": "customers:read",
+            "jti": Uuid::new_v4().to_string(), "iat": now, "exp": now + 300, "scope": "customers:read",
         });
         let bearer = format!("Bearer {}", token_of(&self.consumer, &header.to_string(), &claims.to_string()));
         let request = request("/orders/customers/42", &bearer);
