@@ -68,9 +68,14 @@ type Blind = fn(&Case) -> Option<&'static str>;
 async fn through(local: Value, store: &str, gateway: &str, status: fn(&str) -> u16, blind: Blind) {
     let chain = Chain::start_with(&sample(&local, store)).await;
     let forge = ChainForge::open(&chain, "orders").await;
+    sent(&chain, corpus(&forge, now()), gateway, status, blind).await;
+}
+
+/// Sends these cases and compares status and reason.
+async fn sent(chain: &Chain, cases: Vec<Case>, gateway: &str, status: fn(&str) -> u16, blind: Blind) {
     let base = format!("{}/orders", chain.address(gateway));
     let mut wrong = Vec::new();
-    for case in corpus(&forge, now()) {
+    for case in cases {
         let reason = blind(&case).unwrap_or(case.reason);
         let headers: Vec<_> =
             case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -180,6 +185,37 @@ async fn the_corpus_through_an_http_api_2_0_authorizer_that_answers_simply() {
         needs_the_header,
     )
     .await;
+}
+
+/// A WebSocket API has one route and no path: of the corpus everything that is about the token, its headers and the query.
+#[tokio::test]
+async fn the_corpus_through_a_websocket_api() {
+    let config = sample(&json!({ "aws": { "authorizer": "websocket" } }), "aws");
+    let chain = Chain::start_with(&config.replace("/customers/{customer}", "/$connect")).await;
+    let forge = ChainForge::open(&chain, "orders").await;
+    let all = corpus(&forge, now());
+    let count = all.len();
+    let upgrade = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let cases: Vec<_> = all
+        .into_iter()
+        .filter_map(|mut case| {
+            let query = case.target.strip_prefix("/customers/42")?.to_owned();
+            if case.method != "GET" || !(query.is_empty() || query.starts_with('?')) {
+                return None;
+            }
+            case.target = query;
+            case.headers.extend(upgrade.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            Some(case)
+        })
+        .collect();
+    assert!(cases.len() >= 250 && cases.len() * 4 > count * 3, "{} of {count}", cases.len());
+    let status = |reason: &str| if reason == "allowed" { 101 } else { aws_status(reason) };
+    sent(&chain, cases, "aws", status, needs_the_header).await;
 }
 
 #[tokio::test]

@@ -10,8 +10,14 @@
     reason = "test code: what breaks must fail loudly"
 )]
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_aws_authorizer::Authorizer;
 use drawbridge_config::{Environment, load};
 use drawbridge_gate::{Gate, Headers, NoAudit, Request, gate_for_backend, open_directory};
@@ -22,6 +28,7 @@ use drawbridge_tests::{
 };
 use drawbridge_verify::{Algorithm, KeyUse, UnixTime};
 use proptest::{prelude::*, test_runner::TestRunner};
+use rcgen::{Certificate, CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -37,6 +44,17 @@ struct Asked {
     headers: Vec<(String, String)>,
     /// What is changed in a right token; none for no token.
     claims: Option<Value>,
+    /// The certificate that the client shows.
+    certificate: Option<&'static Certificate>,
+}
+
+/// What tokens are bound to here, and another one.
+static OURS: LazyLock<Certificate> = LazyLock::new(|| certificate("ada"));
+static OTHER: LazyLock<Certificate> = LazyLock::new(|| certificate("eve"));
+
+fn certificate(name: &str) -> Certificate {
+    let key = KeyPair::generate().unwrap();
+    CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -54,6 +72,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         1 => Just(json!({ "aud": "billing" })),
         1 => Just(json!({ "sub": "" })),
         1 => Just(json!({ "cnf": { "x5t#S256": "bDlN" } })),
+        2 => Just(json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(digest(&SHA256, OURS.der())) } })),
         1 => (-400..400i64).prop_map(|shift| json!({ "iat": NOW + shift, "exp": NOW + shift + 120 })),
         1 => (0..600i64).prop_map(|life| json!({ "exp": NOW + life })),
     ];
@@ -65,13 +84,16 @@ fn asked() -> impl Strategy<Value = Asked> {
     ];
     let method = prop_oneof![4 => Just("GET"), 1 => Just("POST"), 1 => Just("HEAD"), 1 => Just("DELETE")];
     let query = prop_oneof![4 => Just(String::new()), 1 => "[a-z]{1,4}=[a-z0-9]{0,4}", 1 => Just("access_token=x".to_owned())];
-    (method, path, query, prop::collection::vec(header, 0..2), prop::option::weighted(0.9, claims)).prop_map(
-        |(method, path, query, headers, claims)| Asked {
+    let certificate = prop_oneof![2 => Just(None), 2 => Just(Some(&*OURS)), 1 => Just(Some(&*OTHER))];
+    let headers = prop::collection::vec(header, 0..2);
+    (method, path, query, headers, prop::option::weighted(0.9, claims), certificate).prop_map(
+        |(method, path, query, headers, claims, certificate)| Asked {
             method: method.to_owned(),
             path,
             query,
             headers,
             claims,
+            certificate,
         },
     )
 }
@@ -122,7 +144,14 @@ fn events(asked: &Asked, headers: &BTreeMap<String, String>) -> [(&'static str, 
             },
         },
     });
-    [("REST REQUEST", rest), ("HTTP 1.0", one), ("HTTP 2.0", two)]
+    let mut shapes = [("REST REQUEST", rest), ("HTTP 1.0", one), ("HTTP 2.0", two)];
+    if let Some(certificate) = asked.certificate {
+        let shown = json!({ "clientCertPem": certificate.pem() });
+        for ((_, event), place) in shapes.iter_mut().zip(["identity", "identity", "authentication"]) {
+            event["requestContext"][place]["clientCert"] = shown.clone();
+        }
+    }
+    shapes
 }
 
 struct Settings(BTreeMap<&'static str, String>);
@@ -188,6 +217,7 @@ impl House {
         } else {
             format!("{}?{}", asked.path, asked.query)
         };
+        let certificate = asked.certificate.map(Certificate::pem);
         let request = Request {
             method: &asked.method,
             target: &target,
@@ -196,7 +226,7 @@ impl House {
                 .map(|(name, value)| (name.as_str(), value.as_bytes()))
                 .collect::<Headers<'_>>(),
             source_ip: None,
-            client_certificate: None,
+            client_certificate: certificate.as_ref().map(|pem| pem.as_bytes()),
             request_id: None,
         };
         self.gate.decide(&request, UnixTime::from_secs(NOW)).await.reason().code().to_owned()
@@ -248,8 +278,14 @@ fn a_decision_does_not_depend_on_the_gateway() {
         })
         .unwrap();
     let seen = seen.into_inner();
-    for reason in ["allowed", "route.unknown", "scope.missing", "credentials.missing", "request.path_refused"]
-    {
+    for reason in [
+        "allowed",
+        "route.unknown",
+        "scope.missing",
+        "credentials.missing",
+        "request.path_refused",
+        "sender.mismatch",
+    ] {
         assert!(seen.contains(reason), "{reason} never came up: {seen:?}");
     }
 }

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     binary::drawbridge,
     http::{Answer, get, send},
+    tls::Client,
 };
 
 /// A running chain. Everything it started ends with it.
@@ -53,6 +54,14 @@ impl Chain {
         let file = folder.path().join("drawbridge.yaml");
         std::fs::write(&file, config).unwrap();
         Self::start_in(folder, &["--config", file.to_str().unwrap()]).await
+    }
+
+    /// As [`start_with`](Self::start_with), under mutual TLS.
+    pub async fn start_under_tls(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("drawbridge.yaml");
+        std::fs::write(&file, config).unwrap();
+        Self::start_in(folder, &["--mtls", "--config", file.to_str().unwrap()]).await
     }
 
     async fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
@@ -113,6 +122,16 @@ impl Chain {
     /// The folder in which the chain keeps its keys and its effective configuration.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
+    }
+
+    /// A client of a chain under mutual TLS, with the certificate of this name or with none.
+    pub fn client(&self, name: Option<&str>) -> Client {
+        Client::new(&self.certificates(), name)
+    }
+
+    /// The folder of the certificates of a chain under mutual TLS.
+    pub fn certificates(&self) -> PathBuf {
+        PathBuf::from(self.address("certificates"))
     }
 
     /// The configuration that the chain wrote for its parts.

@@ -6,7 +6,11 @@ use ::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
 /// No answer takes longer than this, whatever is wrong.
 const LIMIT: Duration = Duration::from_secs(35);
@@ -46,25 +50,41 @@ pub async fn send(method: &str, base: &str, target: &str, headers: &[(&str, &str
     let address: SocketAddr = authority.parse().expect("a loopback address with its port");
     assert!(address.ip().is_loopback(), "{address} is not this machine");
 
-    let mut request =
-        Request::builder().method(method).uri(format!("{prefix}{target}")).header("host", authority);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
-
+    let request = request(method, authority, &format!("{prefix}{target}"), headers, body);
     timeout(LIMIT, async {
         let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        connection.abort();
-        Answer { status: parts.status, headers: parts.headers, body }
+        exchange(stream, request).await.unwrap_or_else(|| panic!("{base}{target}: the connection broke"))
     })
     .await
     .unwrap_or_else(|_| panic!("no answer from {base}{target}"))
+}
+
+/// A request whose path and headers are sent as they are here.
+pub(crate) fn request(
+    method: &str,
+    authority: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request<Full<Bytes>> {
+    let mut request = Request::builder().method(method).uri(target).header("host", authority);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap()
+}
+
+/// One request and its answer on a connection; None where that breaks.
+pub(crate) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+) -> Option<Answer> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let connection = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await.ok()?.into_parts();
+    let body = body.collect().await.ok()?.to_bytes();
+    connection.abort();
+    Some(Answer { status: parts.status, headers: parts.headers, body })
 }
 
 /// `GET` with one `Authorization` header, or none.

@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests: starts the real processes and the real parts, and speaks plain HTTP to them.
+//! The harness of the end-to-end tests: starts the real processes and the real parts, and speaks HTTP to them.
 //!
 //! Everything listens on loopback ports that the harness or the process picks, and is ended by its process id.
 #![allow(
@@ -18,3 +18,4 @@ pub mod forge;
 pub mod http;
 pub mod key_vault;
 pub mod parts;
+pub mod tls;
