@@ -5,9 +5,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use crate::{
-    BackendName, Fetched, HttpClient, KeySource, RemoteError, SourceError,
-    http::Answer,
-    unchanged::Unchanged,
+    BackendName, Fetched, HttpClient, KeySource, RemoteError, SourceError, http::Answer, unchanged::Unchanged,
 };
 
 /// `keys: { jwks: URL }`: with `{backend}` and `{kid}` in the path one key at a time, without them a whole set.

@@ -94,7 +94,11 @@ async fn what_has_an_entity_tag_is_not_sent_again_until_it_changes() {
     assert_ne!(one, two);
     assert_eq!(fetched, [(one.clone(), 60), (one.clone(), 60), (one, 7), (two.clone(), 60), (two, 60)]);
     assert_eq!(server.headers("if-none-match"), ["\"one\"", "\"one\"", "\"one\"", "W/\"two\""]);
-    assert_eq!(source.fetch("orders.sig.1").await.err(), Some(SourceError::NotFound), "a revoked key is gone");
+    assert_eq!(
+        source.fetch("orders.sig.1").await.err(),
+        Some(SourceError::NotFound),
+        "a revoked key is gone"
+    );
     assert_eq!(server.headers("if-none-match").len(), 5);
     source.fetch("orders.sig.2").await.unwrap_err();
     assert_eq!(server.headers("if-none-match").len(), 5, "a tag is of one address");
@@ -107,7 +111,8 @@ async fn what_was_never_sent_has_not_changed_either_and_what_is_refused_is_not_k
         assert!(refused(&source.fetch("orders.sig.1").await));
     }
     let body = set(&[jwk("orders.sig.2")]);
-    let server = Server::answering(move |_| ([("etag", "\"x\""), ("content-type", JWK_SET)], body.clone())).await;
+    let server =
+        Server::answering(move |_| ([("etag", "\"x\""), ("content-type", JWK_SET)], body.clone())).await;
     let source = of_kid(&server);
     for _ in 0..2 {
         assert!(refused(&source.fetch("orders.sig.1").await), "another key");
