@@ -108,7 +108,19 @@ impl World {
         let mut world =
             Self { _services: services, _folder: folder, client, store, config, bridge, consumer, down, now };
         world.rotate().await;
+        world.forget_the_empty().await;
         Some(world)
+    }
+
+    /// MiniStack gives a secret without a value a version, and a second one when rotation is enabled. Those of AWS have none.
+    async fn forget_the_empty(&self) {
+        let secret = self.client.describe_secret().secret_id(SECRET).send().await.unwrap();
+        for (version, labels) in secret.version_ids_to_stages.unwrap_or_default() {
+            for label in labels.iter().filter(|label| *label != "AWSCURRENT") {
+                let forget = self.client.update_secret_version_stage().secret_id(SECRET);
+                forget.version_stage(label).remove_from_version_id(&version).send().await.unwrap();
+            }
+        }
     }
 
     /// A new instance of the authorizer, which knows no key yet.
