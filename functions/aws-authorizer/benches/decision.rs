@@ -14,6 +14,7 @@ use std::{env, hint::black_box, time::Instant};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use drawbridge_aws_authorizer::Authorizer;
 use drawbridge_keys::KeyStore;
 use drawbridge_verify::Algorithm;
 use serde_json::Value;
@@ -24,8 +25,7 @@ use support::{HTTP_2_0, House, PLAIN, REST_REQUEST, WITH_POLICY, answer};
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-/// Different tokens in a round; each round has an authorizer that has seen none of them. Few, so that a round fits between two
-/// interruptions of a busy machine.
+/// Tokens in a round, which are new in each. Few, so that a round fits between two interruptions of a busy machine.
 const TOKENS: usize = 50;
 
 /// The least of so many rounds counts.
@@ -34,25 +34,26 @@ const ROUNDS: usize = 300;
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let house = runtime.block_on(House::new(Algorithm::RS256));
-    let tokens: Vec<_> =
-        (0..TOKENS).map(|number| runtime.block_on(house.token(&number.to_string()))).collect();
-    let bare = runtime.block_on(bare(&house, &tokens));
+    let key = runtime.block_on(parsed(&house));
     let part = env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let cases: Vec<_> = CASES
         .iter()
         .filter(|case| case.name.contains(&part))
-        .map(|case| (case, case.events(&tokens)))
+        .map(|case| (case, runtime.block_on(house.authorizer_of(case.stage_wide))))
         .collect();
 
     // `cargo test --benches` only sees that everything runs.
     let rounds = if env::args().any(|argument| argument == "--bench") { ROUNDS } else { 1 };
     let mut least_bare = f64::INFINITY;
     let mut least = vec![f64::INFINITY; cases.len()];
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let tokens: Vec<_> =
+            (0..TOKENS).map(|number| runtime.block_on(house.token(&format!("{round}-{number}")))).collect();
+        let signed: Vec<_> = tokens.iter().map(|token| parts(token)).collect();
         // They take turns, so that all see the same weather.
-        for ((case, events), least) in cases.iter().zip(&mut least) {
-            least_bare = least_bare.min(time(&bare));
-            *least = least.min(case.decisions(&runtime, &house, events));
+        for ((case, authorizer), least) in cases.iter().zip(&mut least) {
+            least_bare = least_bare.min(bare(&key, &signed));
+            *least = least.min(case.decisions(&runtime, authorizer, &tokens));
         }
     }
 
@@ -162,11 +163,11 @@ impl Case {
     }
 
     /// The mean time of a decision in µs.
-    fn decisions(&self, runtime: &Runtime, house: &House, events: &[Vec<u8>]) -> f64 {
-        let authorizer = runtime.block_on(house.authorizer_of(self.stage_wide));
+    fn decisions(&self, runtime: &Runtime, authorizer: &Authorizer, tokens: &[String]) -> f64 {
+        let events = self.events(tokens);
         let all = async || {
-            for event in events {
-                black_box(answer(&authorizer, black_box(event)).await.unwrap());
+            for event in &events {
+                black_box(answer(authorizer, black_box(event)).await.unwrap());
             }
         };
         runtime.block_on(async {
@@ -180,31 +181,28 @@ impl Case {
     }
 }
 
-fn time(call: impl Fn(usize)) -> f64 {
+/// The mean time of checking a signature with a parsed key in µs.
+fn bare(key: &ParsedPublicKey, tokens: &[(Vec<u8>, Vec<u8>)]) -> f64 {
     let start = Instant::now();
-    (0..TOKENS).for_each(call);
-    start.elapsed().as_secs_f64() * 1e6 / TOKENS as f64
+    for (signed, signature) in tokens {
+        key.verify_sig(black_box(signed), black_box(signature)).unwrap();
+    }
+    start.elapsed().as_secs_f64() * 1e6 / tokens.len() as f64
 }
 
-/// The signatures of the tokens, checked with a parsed key.
-async fn bare(house: &House, tokens: &[String]) -> impl Fn(usize) {
+/// What is signed, and the signature.
+fn parts(token: &str) -> (Vec<u8>, Vec<u8>) {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    (signed.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(signature).unwrap())
+}
+
+async fn parsed(house: &House) -> ParsedPublicKey {
     let jwk = house.store.public(&house.kid().parse().unwrap()).await.unwrap();
     let members: Value = serde_json::from_str(&jwk.to_json()).unwrap();
     let number = |name: &str| URL_SAFE_NO_PAD.decode(members[name].as_str().unwrap()).unwrap();
-    let key: ParsedPublicKey = RsaPublicKeyComponents { n: number("n"), e: number("e") }
+    RsaPublicKeyComponents { n: number("n"), e: number("e") }
         .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-        .unwrap();
-    let tokens: Vec<_> = tokens
-        .iter()
-        .map(|token| {
-            let (signed, signature) = token.rsplit_once('.').unwrap();
-            (signed.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(signature).unwrap())
-        })
-        .collect();
-    move |token| {
-        let (signed, signature) = &tokens[token];
-        key.verify_sig(black_box(signed), black_box(signature)).unwrap();
-    }
+        .unwrap()
 }
 
 fn said(held: bool) -> &'static str {

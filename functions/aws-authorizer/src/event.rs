@@ -271,10 +271,18 @@ impl<'e> Native<'e> {
             .filter(|query| !query.is_empty());
         let query =
             all.or_else(|| self.query_string_parameters.take().map(|query| query.0)).unwrap_or_default();
-        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-        let pairs: Vec<_> =
-            query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        pairs.join("&")
+        let mut text = String::new();
+        for (name, value) in &query {
+            let between = if text.is_empty() { "" } else { "&" };
+            text.extend(
+                [between]
+                    .into_iter()
+                    .chain(utf8_percent_encode(name, NON_ALPHANUMERIC))
+                    .chain(["="])
+                    .chain(utf8_percent_encode(value, NON_ALPHANUMERIC)),
+            );
+        }
+        text
     }
 }
 
@@ -295,7 +303,7 @@ fn without_stage<'e>(path: Cow<'e, str>, stage: &str) -> Option<Cow<'e, str>> {
 }
 
 fn with_query<'e>(path: Cow<'e, str>, query: &str) -> Cow<'e, str> {
-    if query.is_empty() { path } else { Cow::Owned(format!("{path}?{query}")) }
+    if query.is_empty() { path } else { Cow::Owned([&path, "?", query].concat()) }
 }
 
 fn address(text: Option<Text<'_>>) -> Option<IpAddr> {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 
 /// A JSON string. Serde's own `Cow` is borrowed only where it is a field itself, not inside maps and lists.
@@ -63,7 +63,7 @@ impl<'de: 'e, 'e> Deserialize<'de> for Pairs<'e> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
+                let mut pairs = Vec::with_capacity(FEW);
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
                 }
@@ -87,9 +87,9 @@ impl<'de: 'e, 'e> Deserialize<'de> for Lists<'e> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lists<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((name, values)) = map.next_entry::<Text<'de>, Vec<Text<'de>>>()? {
-                    pairs.extend(values.into_iter().map(|value| (name.clone(), value)));
+                let mut pairs = Vec::with_capacity(FEW);
+                while let Some(name) = map.next_key()? {
+                    map.next_value_seed(Values { name, pairs: &mut pairs })?;
                 }
                 Ok(Lists(pairs))
             }
@@ -98,3 +98,35 @@ impl<'de: 'e, 'e> Deserialize<'de> for Lists<'e> {
         deserializer.deserialize_map(Reader)
     }
 }
+
+/// The values of one name.
+struct Values<'p, 'e> {
+    name: Text<'e>,
+    pairs: &'p mut Vec<(Text<'e>, Text<'e>)>,
+}
+
+impl<'de> DeserializeSeed<'de> for Values<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Values<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
+        while let Some(value) = values.next_element()? {
+            self.pairs.push((self.name.clone(), value));
+        }
+        Ok(())
+    }
+}
+
+/// Room for the headers of most requests.
+const FEW: usize = 16;

@@ -85,6 +85,8 @@ pub struct OcsfLines<W> {
 
 struct Output<W> {
     writer: W,
+    /// The last line, whose memory the next one takes.
+    line: String,
     /// The last line may have been written in part: the next one starts on a line of its own.
     torn: bool,
 }
@@ -138,26 +140,29 @@ impl AuditSink for NoAudit {
 impl<W: Write + Send> OcsfLines<W> {
     /// Writes to `writer`, each line in one call, and flushes it.
     pub fn new(writer: W) -> Self {
-        Self { output: Mutex::new(Output { writer, torn: false }) }
+        Self { output: Mutex::new(Output { writer, line: String::new(), torn: false }) }
     }
 }
 
 impl<W: Write + Send> AuditSink for OcsfLines<W> {
     fn record(&self, event: &AuditEvent<'_>) -> Result<(), AuditError> {
-        let mut line = String::with_capacity(LINE);
-        line.push('\n');
-        ocsf::write(&mut line, event);
-        line.push('\n');
         // A panic of the writer leaves nothing behind that `torn` does not cover.
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = usize::from(!output.torn);
-        output.torn = true;
-        output.writer.write_all(line.as_bytes().get(start..).unwrap_or_default())?;
-        output.torn = false;
-        output.writer.flush()?;
+        let Output { writer, line, torn } = &mut *output;
+        line.clear();
+        line.push('\n');
+        ocsf::write(line, event);
+        line.push('\n');
+        let start = usize::from(!*torn);
+        *torn = true;
+        writer.write_all(line.as_bytes().get(start..).unwrap_or_default())?;
+        *torn = false;
+        writer.flush()?;
+        // A detail or a claim may have been long once.
+        line.shrink_to(MAX_KEPT);
         Ok(())
     }
 }
 
-/// Most lines have some 1100 bytes.
-const LINE: usize = 1536;
+/// Bytes of memory that are kept for the next line: most have some 1100.
+const MAX_KEPT: usize = 4096;

@@ -53,7 +53,7 @@ impl<'a> Value<'a> {
         let text = str::from_utf8(text).map_err(|_| Refused)?;
         let mut left = bounds.values;
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let value = Node { depth: bounds.depth, left: &mut left }
+        let value = Node { depth: bounds.depth, left: &mut left, room: MEMBERS }
             .deserialize(&mut deserializer)
             .map_err(|_| Refused)?;
         deserializer.end().map_err(|_| Refused)?;
@@ -147,7 +147,12 @@ fn index(token: &str) -> Option<usize> {
 struct Node<'b> {
     depth: usize,
     left: &'b mut usize,
+    /// Members of an object to make room for.
+    room: usize,
 }
+
+/// Most headers and claims have no more members than this.
+const MEMBERS: usize = 16;
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = Value<'de>;
@@ -196,7 +201,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| A::Error::custom(Refused))?;
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(Node { depth, left: self.left })? {
+        while let Some(item) = access.next_element_seed(Node { depth, left: self.left, room: 0 })? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -204,13 +209,13 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value<'de>, A::Error> {
         let depth = self.depth.checked_sub(1).ok_or_else(|| A::Error::custom(Refused))?;
-        let mut members = Vec::<(Cow<'de, str>, Value<'de>)>::new();
+        let mut members = Vec::<(Cow<'de, str>, Value<'de>)>::with_capacity(self.room);
         let mut seen = Seen::default();
         while let Some(name) = access.next_key_seed(Name)? {
             if seen.perhaps(&name) && members.iter().any(|(other, _)| *other == name) {
                 return Err(A::Error::custom(Refused));
             }
-            members.push((name, access.next_value_seed(Node { depth, left: self.left })?));
+            members.push((name, access.next_value_seed(Node { depth, left: self.left, room: 0 })?));
         }
         Ok(Value::Object(members))
     }

@@ -1,7 +1,7 @@
 //! An authorizer as Lambda has it, over a key store of its own, and events with tokens of 1 KB of claims.
 #![allow(dead_code, unreachable_pub, reason = "the benchmark and the test each use their part")]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_aws_authorizer::{Authorizer, Refusal};
@@ -50,11 +50,22 @@ impl House {
 
     /// As `authorizer`; or one that answers with one policy for the whole stage, because no route is decided by policies.
     pub async fn authorizer_of(&self, stage_wide: bool) -> Authorizer {
-        let config = self.folder.path().join(CONFIGS[usize::from(stage_wide)]);
-        let authorizer = Authorizer::from_environment(&Settings::new(&config)).unwrap();
+        let authorizer = Authorizer::from_environment(&Settings::new(&self.config(!stage_wide))).unwrap();
         let event = HTTP_2_0.replace("{token}", &self.token("the first").await);
         answer(&authorizer, event.as_bytes()).await.unwrap();
         authorizer
+    }
+
+    /// The configuration as a file; with `policies` or with one policy as answer for the whole stage.
+    pub fn config(&self, policies: bool) -> PathBuf {
+        self.folder.path().join(CONFIGS[usize::from(!policies)])
+    }
+
+    /// A file in the same folder.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
     }
 
     pub fn kid(&self) -> String {
@@ -63,8 +74,13 @@ impl House {
 
     /// A token of its own for each `jti`.
     pub async fn token(&self, jti: &str) -> String {
+        self.token_at(jti, NOW).await
+    }
+
+    /// A token of its own for each `jti`, good at `now`.
+    pub async fn token_at(&self, jti: &str, now: i64) -> String {
         let header = json!({ "alg": self.algorithm.name(), "typ": "bridged+jwt", "kid": self.kid() });
-        let input = format!("{}.{}", encode(&header), encode(&claims(jti)));
+        let input = format!("{}.{}", encode(&header), encode(&claims(jti, now)));
         let signature = self.signer.sign(input.as_bytes()).await.unwrap();
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -77,12 +93,12 @@ pub async fn answer(authorizer: &Authorizer, event: &[u8]) -> Result<Vec<u8>, Re
 }
 
 /// Claims as a busy bridge writes them: 1 KB of JSON.
-fn claims(jti: &str) -> Value {
+fn claims(jti: &str, now: i64) -> Value {
     let mut claims = json!({
         "iss": "https://edge.example.com", "aud": "orders", "sub": "ada", "client_id": "partner", "jti": jti,
-        "iat": NOW, "exp": NOW + 120, "txn": "2b0c9f6e-5f3e-4a0f-8a54-1d2f3c4b5a69",
+        "iat": now, "exp": now + 120, "txn": "2b0c9f6e-5f3e-4a0f-8a54-1d2f3c4b5a69",
         "scope": "customers:read orders:read orders:write", "roles": ["sales", "auditor"], "region": "emea",
-        "act": { "sub": "edge", "act": { "sub": "partner" } }, "acr": "urn:example:loa:2", "auth_time": NOW - 900,
+        "act": { "sub": "edge", "act": { "sub": "partner" } }, "acr": "urn:example:loa:2", "auth_time": now - 900,
         "custom": { "tier": 3, "limits": [100, 250, 0.75], "groups": ["a", "b", "c", "d", "e", "f"] }, "note": "",
     });
     let short = 1024 - claims.to_string().len();
@@ -105,7 +121,8 @@ impl Settings {
     }
 }
 
-const LAMBDA: [&str; 4] = [
+/// What Lambda tells every function.
+pub const LAMBDA: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION",

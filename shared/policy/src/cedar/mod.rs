@@ -23,7 +23,6 @@ mod uses;
 
 use std::net::IpAddr;
 
-use cedar_policy_core::ast::EntityType;
 use drawbridge_verify::{UnixTime, Verified};
 
 use self::{
@@ -37,7 +36,6 @@ pub use self::load::PolicyMistake;
 /// The Cedar policies of one backend, ready to decide. Forbid wins, nothing permitted is denied, an error is a deny.
 #[derive(Debug)]
 pub struct CedarPolicies {
-    user: EntityType,
     plans: Vec<Plan>,
 }
 
@@ -66,11 +64,9 @@ impl CedarPolicies {
     ) -> Result<Self, Vec<PolicyMistake>> {
         let claims: Vec<_> = claims.into_iter().collect();
         let loaded = load::load(files)?;
-        let plans = Plan::all(routes, &claims, &loaded);
-        match (plan::entity_type("User"), plans) {
-            (Ok(user), Ok(plans)) => Ok(Self { user, plans }),
-            _ => Err(vec![PolicyMistake::of_files(files, "the policies cannot be made ready".to_owned())]),
-        }
+        let impossible =
+            |_| vec![PolicyMistake::of_files(files, "the policies cannot be made ready".to_owned())];
+        Ok(Self { plans: Plan::all(routes, &claims, &loaded).map_err(impossible)? })
     }
 
     /// Every mistake in policy files: syntax, and names and types that no request to these routes can have.
@@ -97,7 +93,7 @@ impl CedarPolicies {
     pub fn authorize(&self, found: &Match<'_, '_>, facts: &Facts<'_>) -> Result<Vec<String>, Denied> {
         let plan = self.plans.iter().find(|plan| plan.is_for(found));
         let Some(plan) = plan else { return Err(Denied::Policy { policies: Vec::new() }) };
-        match plan.evaluate(&self.user, found, facts) {
+        match plan.evaluate(found, facts) {
             // Cedar skips a policy that it cannot evaluate, be it the one that forbids: here it decides.
             Ok(found) if !found.errors.is_empty() => Err(Denied::PolicyError { policies: found.errors }),
             Ok(found) if !found.forbids.is_empty() => Err(Denied::Policy { policies: found.forbids }),

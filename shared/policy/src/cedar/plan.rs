@@ -32,6 +32,7 @@ use crate::{Match, Routes};
 pub(super) struct Plan {
     route: usize,
     method: &'static str,
+    user: EntityType,
     action: EntityUIDEntry,
     resource: EntityUID,
     /// The policies that this action is in the scope of, in the order of their ids; all others cannot be satisfied.
@@ -98,6 +99,7 @@ impl Plan {
                 plans.push(Self {
                     route: index,
                     method,
+                    user: entity_type("User")?,
                     action: EntityUIDEntry::known(action, None),
                     resource: EntityUID::from_components(resource, Eid::new(""), None),
                     policies,
@@ -118,11 +120,10 @@ impl Plan {
     /// Evaluates every policy, as Cedar's authorizer does.
     pub(super) fn evaluate(
         &self,
-        user: &EntityType,
         found: &Match<'_, '_>,
         facts: &Facts<'_>,
     ) -> Result<Evaluated, Unbuildable> {
-        let principal = EntityUID::from_components(user.clone(), Eid::new(facts.claims.subject()), None);
+        let principal = EntityUID::from_components(self.user.clone(), Eid::new(facts.claims.subject()), None);
         let request = Request::new_unchecked(
             EntityUIDEntry::known(principal.clone(), None),
             self.action.clone(),
@@ -207,7 +208,7 @@ impl Plan {
     }
 }
 
-pub(super) fn entity_type(name: &str) -> Result<EntityType, Unbuildable> {
+fn entity_type(name: &str) -> Result<EntityType, Unbuildable> {
     EntityType::from_str(name).map_err(|_| Unbuildable)
 }
 

@@ -1,0 +1,241 @@
+//! What a cold start costs: the function as Lambda starts it, a process that talks to the Lambda Runtime API, here one of the
+//! bench's own on this machine, and fetches its key over TLS from a key endpoint, also of the bench's own. The machine's root
+//! certificates are loaded as on Lambda, with the bench's added to them.
+//!
+//! `cargo bench -p drawbridge-aws-authorizer --bench start`; with `--profile deploy` of what is deployed.
+//!
+//! Any command that speaks the Runtime API can be measured: it is a [`Function`] in [`functions`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking, and its output is what it is for"
+)]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use drawbridge_keys::KeyStore;
+use drawbridge_verify::Algorithm;
+use rcgen::{CertificateParams, KeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, Stream, crypto::aws_lc_rs::default_provider};
+
+use support::{HTTP_2_0, House, LAMBDA};
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+/// The least of so many starts counts.
+const STARTS: usize = 20;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let house = runtime.block_on(House::new(Algorithm::ES256));
+    let token = runtime.block_on(house.token_at("1", now()));
+    let event = HTTP_2_0.replace("{token}", &token);
+    let key = runtime.block_on(house.store.public(&house.kid().parse().unwrap())).unwrap();
+    let (endpoint, roots) = key_endpoint(format!(r#"{{"keys":[{}]}}"#, key.to_json()));
+    let roots = house.file("roots.pem", &roots);
+
+    // `cargo test --benches` only sees that everything runs.
+    let starts = if env::args().any(|argument| argument == "--bench") { STARTS } else { 1 };
+    println!("{:<34}{:<22}{:>9}{:>12}", format!("least of {starts} starts"), "", "", "target");
+    for function in functions(&house, endpoint, &roots) {
+        let all: Vec<_> = (0..starts).map(|_| function.start(&event)).collect();
+        let least = |of: fn(&Start) -> f64| all.iter().map(of).fold(f64::INFINITY, f64::min);
+        let poll = least(|start| start.first_poll.as_secs_f64() * 1e3);
+        let decision = least(|start| start.first_decision.as_secs_f64() * 1e3);
+        let size = size(&function.program);
+        let rows = [
+            ("start to first poll", poll, "ms", Some(function.target.poll)),
+            ("… first decision included", decision, "ms", Some(function.target.decision)),
+            ("resident", least(|start| start.resident), "MB", None),
+            ("resident at most", least(|start| start.peak), "MB", None),
+            ("size", size.0, "MB", size.1.is_none().then_some(function.target.size)),
+            ("size without symbols", size.1.unwrap_or_default(), "MB", Some(function.target.size)),
+        ];
+        let rows = rows.into_iter().filter(|(_, measured, ..)| *measured > 0.0);
+        for (index, (what, measured, unit, most)) in rows.enumerate() {
+            let name = if index == 0 { function.name } else { "" };
+            let target = most.map_or_else(String::new, |most| {
+                format!(
+                    "{:>12}  {}",
+                    format!("≤ {most} {unit}"),
+                    if measured <= most { "ok" } else { "missed" }
+                )
+            });
+            println!("{name:<34}{what:<22}{measured:>9.2} {unit}{target}");
+        }
+    }
+}
+
+/// A command that is started as Lambda starts a function.
+struct Function {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    target: Target,
+}
+
+/// At most so many ms and MB (10⁶ bytes).
+struct Target {
+    poll: f64,
+    decision: f64,
+    size: f64,
+}
+
+/// Without a cloud's client library.
+const BARE: Target = Target { poll: 4.0, decision: 15.0, size: 10.0 };
+
+fn functions(house: &House, endpoint: SocketAddr, roots: &Path) -> Vec<Function> {
+    let jwks = format!(r#"{{ jwks: "https://localhost:{}/jwks/{{backend}}/{{kid}}" }}"#, endpoint.port());
+    let authorizer = |name, policies| {
+        let config = fs::read_to_string(house.config(policies)).unwrap();
+        let config = config.replace("{ store: here }", &jwks).replace("/dev/null", "stdout");
+        let file = house.file(if policies { "policies.yaml" } else { "plain.yaml" }, &config);
+        Function {
+            name,
+            program: env!("CARGO_BIN_EXE_aws-authorizer").into(),
+            arguments: Vec::new(),
+            environment: vec![
+                ("DRAWBRIDGE_BACKEND", "orders".to_owned()),
+                ("DRAWBRIDGE_CONFIG", file.display().to_string()),
+                ("SSL_CERT_FILE", roots.display().to_string()),
+            ],
+            target: BARE,
+        }
+    };
+    vec![authorizer("kid-scoped JWKS", false), authorizer("kid-scoped JWKS, three policies", true)]
+}
+
+/// One start, from the moment that the process was asked for.
+struct Start {
+    first_poll: Duration,
+    first_decision: Duration,
+    /// MB after it.
+    resident: f64,
+    peak: f64,
+}
+
+impl Function {
+    fn start(&self, event: &str) -> Start {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api = listener.local_addr().unwrap().to_string();
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(LAMBDA.map(|name| (name, "128")))
+            .stdout(Stdio::null());
+        command
+            .env("AWS_LAMBDA_RUNTIME_API", api)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+
+        let begun = Instant::now();
+        let mut process = command.spawn().unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut requests = BufReader::new(stream.try_clone().unwrap());
+        let (line, _) = request(&mut requests);
+        let first_poll = begun.elapsed();
+        assert!(line.starts_with("GET /2018-06-01/runtime/invocation/next "), "{line}");
+        let head = "Lambda-Runtime-Aws-Request-Id: 1\r\nLambda-Runtime-Deadline-Ms: 4102444800000\r\n\
+                    Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:authorizer\r\n";
+        respond(&mut stream, "200 OK", head, event);
+        let (line, answer) = request(&mut requests);
+        let first_decision = begun.elapsed();
+        assert!(line.starts_with("POST /2018-06-01/runtime/invocation/1/response "), "{line}: {answer}");
+        assert!(answer.contains(r#""isAuthorized":true"#), "{answer}");
+        let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let megabytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() * 1024.0 / 1e6
+        };
+        Start { first_poll, first_decision, resident: megabytes("VmRSS:"), peak: megabytes("VmHWM:") }
+    }
+}
+
+/// Answers every request with one key set, over TLS. Its address, and the root certificates to trust: the machine's and its own.
+fn key_endpoint(set: String) -> (SocketAddr, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, config, set) = (stream.unwrap(), Arc::clone(&config), set.clone());
+            thread::spawn(move || {
+                let mut connection = ServerConnection::new(config).unwrap();
+                let mut stream = Stream::new(&mut connection, &mut stream);
+                request(&mut BufReader::new(&mut stream));
+                respond(&mut stream, "200 OK", "Content-Type: application/jwk-set+json\r\n", &set);
+            });
+        }
+    });
+    let machine = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
+    (address, format!("{machine}\n{}", certificate.pem()))
+}
+
+/// The request line and the body.
+fn request(stream: &mut impl BufRead) -> (String, String) {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line.trim().to_ascii_lowercase());
+        if lines.len() == 1 {
+            lines[0] = line.trim().to_owned();
+        }
+    }
+    let length = lines.iter().find_map(|line| line.strip_prefix("content-length:"));
+    let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
+    stream.read_exact(&mut body).unwrap();
+    (lines.into_iter().next().unwrap_or_default(), String::from_utf8(body).unwrap())
+}
+
+fn respond(stream: &mut impl Write, status: &str, headers: &str, body: &str) {
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    stream.write_all(answer.as_bytes()).unwrap();
+    stream.flush().unwrap();
+}
+
+/// MB of the program as it is, and without the symbols that this profile leaves in it, where `strip` is installed.
+fn size(program: &Path) -> (f64, Option<f64>) {
+    let megabytes = |path: &Path| fs::metadata(path).unwrap().len() as f64 / 1e6;
+    let stripped = env::temp_dir().join(format!("drawbridge-size-{}", std::process::id()));
+    let done = Command::new("strip").arg("-o").arg(&stripped).arg(program).status();
+    let without = done.is_ok_and(|status| status.success()).then(|| megabytes(&stripped));
+    let _ = fs::remove_file(&stripped);
+    (megabytes(program), without)
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+}
