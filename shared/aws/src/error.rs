@@ -40,7 +40,7 @@ fn named(code: &str, message: &str) -> StoreError {
         "ResourceExistsException" | "AlreadyExistsException" => StoreError::Exists,
         // A disabled key is a withdrawn one.
         "DisabledException" => StoreError::NotFound,
-        "InvalidRequestException" | "KMSInvalidStateException" if message.contains("deletion") => {
+        "InvalidRequestException" | "KMSInvalidStateException" if message.contains("delet") => {
             StoreError::Deleted(said)
         }
         "DecryptionFailure" | "DecryptionFailureException" => StoreError::Undecryptable(said),

@@ -2,7 +2,7 @@ mod der;
 mod key;
 mod using;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -20,7 +20,7 @@ use self::{
     key::{Key, NewKey},
     using::{KmsDecrypter, KmsSigner},
 };
-use crate::{ALGORITHM, KEY, connect::Connection, error::refused};
+use crate::{ALGORITHM, KEY, connect::Connection, error::refused, rotation::KEPT};
 
 /// `stores: { NAME: { kms: { prefix: PREFIX } } }`: keys that never leave KMS. The id of a key is its version.
 ///
@@ -35,9 +35,6 @@ pub struct Kms {
     connection: Connection<Client>,
     clock: Arc<dyn Clock>,
 }
-
-/// After this long no token that a superseded version signed is valid: bridged tokens live minutes.
-const RETIRE_AFTER: Duration = Duration::from_secs(3600);
 
 impl Kms {
     /// The keys below `prefix`, in `region` or in the one that the SDK finds. The SDK is loaded by the first request.
@@ -278,7 +275,7 @@ impl KeyStore for Kms {
         let current = self.current(client, backend, key_use).await?;
         let (mut newer, now) = (None, self.clock.now());
         for (key, state) in self.list(client, backend, key_use).await? {
-            let needed = newer.is_none_or(|newer| now.since(newer) <= RETIRE_AFTER);
+            let needed = newer.is_none_or(|newer| now.since(newer) <= KEPT);
             if state == KeyState::Previous && !needed {
                 client.disable_key().key_id(key.version.as_str()).send().await.map_err(refused)?;
             }

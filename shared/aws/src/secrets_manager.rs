@@ -1,10 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{
     Client,
-    operation::{create_secret::CreateSecretError, get_secret_value::GetSecretValueOutput},
+    operation::get_secret_value::GetSecretValueOutput,
     types::{Filter, FilterNameStringType, SecretVersionsListEntry, Tag},
 };
 use drawbridge_keys::{
@@ -15,7 +15,7 @@ use drawbridge_verify::{KeyUse, PublicJwk, UnixTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{ACTIVE, ALGORITHM, connect::Connection, error::refused};
+use crate::{ACTIVE, ALGORITHM, connect::Connection, error::refused, rotation::KEPT};
 
 /// `stores: { NAME: { secrets_manager: { prefix: PREFIX } } }`: private JWKs in secrets `<prefix>/<backend>/<use>`, one for each version.
 ///
@@ -31,9 +31,6 @@ const CURRENT: &str = "AWSCURRENT";
 
 /// The label that the service moves to the version that loses [`CURRENT`].
 const PREVIOUS: &str = "AWSPREVIOUS";
-
-/// After this long no token that a superseded version signed is valid: bridged tokens live minutes.
-const RETIRE_AFTER: Duration = Duration::from_secs(3600);
 
 impl SecretsManager {
     /// The secrets below `prefix`, in `region` or in the one that the SDK finds. The SDK is loaded by the first request.
@@ -87,22 +84,34 @@ impl SecretsManager {
         Ok((Kid::new(backend.clone(), key_use, version), key))
     }
 
-    /// What the tag of a secret says that its keys are made for; without one, what its current key is made for.
-    async fn algorithm(&self, backend: &BackendName, key_use: KeyUse) -> Result<KeyAlgorithm, StoreError> {
-        let name = self.secret(backend, key_use);
-        match tagged(self.connection.managing().await?, &name).await? {
+    /// What the secret's keys are made for: what its tag says or, without one, what its current key is made for.
+    async fn algorithm(
+        &self,
+        secret: &Described,
+        backend: &BackendName,
+        key_use: KeyUse,
+    ) -> Result<KeyAlgorithm, StoreError> {
+        match secret.algorithm {
             Some(algorithm) => Ok(algorithm),
             None => Ok(self.current(backend, key_use).await?.1.algorithm()),
         }
     }
 
     /// Makes the version that a rotation is about to supersede for the second time keep its place for as long as a token of it can be valid.
-    async fn keep(&self, client: &Client, name: &str, versions: &Versions) -> Result<(), StoreError> {
+    async fn keep(
+        &self,
+        client: &Client,
+        name: &str,
+        versions: &Versions,
+        rotated: Option<UnixTime>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let needed =
-            |at: &Listed| versions.superseded(at).is_some_and(|since| now.since(since) <= RETIRE_AFTER);
+        let within = |since: UnixTime| now.since(since) <= KEPT;
+        let needed = |at: &Listed| versions.superseded(at).is_some_and(within);
         let active = versions.labelled(ACTIVE);
-        let previous = versions.labelled(PREVIOUS).filter(|previous| needed(previous));
+        // A version that a rotation function made may have waited before it became current.
+        let recently = rotated.is_some_and(within);
+        let previous = versions.labelled(PREVIOUS).filter(|previous| recently || needed(previous));
         let change = client.update_secret_version_stage().secret_id(name).version_stage(ACTIVE);
         let change = match (previous, active) {
             (Some(previous), Some(active)) if previous.version == active.version => return Ok(()),
@@ -145,15 +154,16 @@ impl KeyStore for SecretsManager {
 
     /// The algorithm is that of the secret's tag, so that no key is read for a list.
     async fn versions(&self, backend: &BackendName, key_use: KeyUse) -> Result<Vec<KeyVersion>, StoreError> {
-        let client = self.connection.managing().await?;
-        let versions = match Versions::list(client, &self.secret(backend, key_use)).await {
+        let (client, name) = (self.connection.managing().await?, self.secret(backend, key_use));
+        let secret = match Described::of(client, &name).await {
             Err(StoreError::NotFound) => return Ok(Vec::new()),
-            versions => versions?,
+            secret => secret?,
         };
+        let versions = Versions::list(client, &name).await?;
         if versions.0.is_empty() {
             return Ok(Vec::new());
         }
-        let algorithm = self.algorithm(backend, key_use).await?;
+        let algorithm = self.algorithm(&secret, backend, key_use).await?;
         let versions = versions.0.into_iter().map(|Listed { version, state, created, .. }| KeyVersion {
             kid: Kid::new(backend.clone(), key_use, version),
             algorithm,
@@ -193,7 +203,6 @@ impl KeyStore for SecretsManager {
         }
         let (client, name) = (self.connection.managing().await?, self.secret(backend, key_use));
         let key = generate(algorithm).await?;
-        let version = Version::from(Uuid::now_v7());
         let made = client
             .create_secret()
             .name(&name)
@@ -202,34 +211,29 @@ impl KeyStore for SecretsManager {
                 KeyUse::Encryption => format!("Drawbridge: decrypts the bridged tokens of {backend}"),
             })
             .tags(tag(algorithm))
-            .client_request_token(version.as_str())
+            .client_request_token(Uuid::now_v7().to_string())
             .secret_string(key.to_json().as_str())
             .send()
             .await;
-        match made {
-            Ok(_) => {}
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(CreateSecretError::ResourceExistsException(_))
-                ) =>
-            {
-                fill(client, &name, algorithm, &version, &key).await?;
-            }
-            Err(error) => return Err(refused(error)),
-        }
+        let version = match made {
+            Ok(made) => named(&name, made.version_id)?,
+            Err(error) => match refused(error) {
+                StoreError::Exists => fill(client, &name, algorithm, &key).await?,
+                error => return Err(error),
+            },
+        };
         Ok(Kid::new(backend.clone(), key_use, version))
     }
 
     /// `Unsupported` for a third rotation within the hour: there are labels for three versions.
     async fn rotate(&self, backend: &BackendName, key_use: KeyUse) -> Result<Kid, StoreError> {
         let (client, name) = (self.connection.managing().await?, self.secret(backend, key_use));
+        let secret = Described::of(client, &name).await?;
         let versions = Versions::list(client, &name).await?;
         versions.labelled(CURRENT).ok_or(StoreError::NotFound)?;
-        let key = generate(self.algorithm(backend, key_use).await?).await?;
-        self.keep(client, &name, &versions).await?;
-        let version = Version::from(Uuid::now_v7());
-        put(client, &name, &version, &key).await?;
+        let key = generate(self.algorithm(&secret, backend, key_use).await?).await?;
+        self.keep(client, &name, &versions, secret.rotated).await?;
+        let version = put(client, &name, &key).await?;
         Ok(Kid::new(backend.clone(), key_use, version))
     }
 
@@ -246,6 +250,25 @@ impl KeyStore for SecretsManager {
             change.remove_from_version_id(kid.version.as_str()).send().await.map_err(refused)?;
         }
         Ok(())
+    }
+}
+
+/// What a secret says of itself.
+struct Described {
+    /// By its tag.
+    algorithm: Option<KeyAlgorithm>,
+    /// When a rotation function last finished.
+    rotated: Option<UnixTime>,
+}
+
+impl Described {
+    async fn of(client: &Client, name: &str) -> Result<Self, StoreError> {
+        let secret = client.describe_secret().secret_id(name).send().await.map_err(refused)?;
+        let tag = secret.tags().iter().find(|tag| tag.key() == Some(ALGORITHM)).and_then(Tag::value);
+        let unknown = || malformed(name, &format!("its tag `{ALGORITHM}` names no algorithm"));
+        let algorithm = tag.map(|tag| tag.parse().map_err(|()| unknown())).transpose()?;
+        let rotated = secret.last_rotated_date().map(|at| UnixTime::from_secs(at.secs()));
+        Ok(Self { algorithm, rotated })
     }
 }
 
@@ -268,18 +291,16 @@ impl Versions {
             let page = page.map_err(refused)?;
             versions.extend(page.versions.unwrap_or_default().into_iter().filter_map(Listed::of));
         }
-        // Within a second the state tells which is newer.
-        let older = |state| match state {
-            KeyState::Current => 0,
-            KeyState::Previous => 1,
-            KeyState::Revoked => 2,
-        };
-        versions.sort_by_key(|listed| (-listed.created.as_secs(), older(listed.state)));
+        // Within a second the labels tell which is newer.
+        versions.sort_by_key(|listed| {
+            let newest = [CURRENT, PREVIOUS, ACTIVE].iter().position(|label| listed.carries(label));
+            (-listed.created.as_secs(), newest.unwrap_or(usize::MAX))
+        });
         Ok(Self(versions))
     }
 
     fn labelled(&self, label: &str) -> Option<&Listed> {
-        self.0.iter().find(|listed| listed.labels.iter().any(|carried| carried == label))
+        self.0.iter().find(|listed| listed.carries(label))
     }
 
     /// When the version that came after this one was made.
@@ -306,6 +327,10 @@ impl Listed {
         };
         Some(Self { version, labels, state, created })
     }
+
+    fn carries(&self, label: &str) -> bool {
+        self.labels.iter().any(|carried| carried == label)
+    }
 }
 
 /// The key of an answer that is about a published version.
@@ -323,8 +348,7 @@ fn read(
     if !labels.iter().any(|label| [CURRENT, PREVIOUS, ACTIVE].contains(&label.as_str())) {
         return Err(StoreError::NotFound);
     }
-    let version = answer.version_id.and_then(|version| version.parse().ok());
-    let version = version.ok_or_else(|| malformed(name, "its version has no name that a kid can have"))?;
+    let version = named(name, answer.version_id)?;
     let value = value.ok_or_else(|| malformed(name, "it is binary"))?;
     let key = PrivateJwk::parse(value.as_bytes()).map_err(|error| match error {
         StoreError::Malformed(what) => malformed(name, &what),
@@ -341,13 +365,12 @@ async fn fill(
     client: &Client,
     name: &str,
     algorithm: KeyAlgorithm,
-    version: &Version,
     key: &PrivateJwk,
-) -> Result<(), StoreError> {
+) -> Result<Version, StoreError> {
     if Versions::list(client, name).await?.labelled(CURRENT).is_some() {
         return Err(StoreError::Exists);
     }
-    match tagged(client, name).await? {
+    match Described::of(client, name).await?.algorithm {
         Some(tagged) if tagged != algorithm => {
             return Err(StoreError::Unsupported(format!(
                 "the secret `{name}` is tagged `{ALGORITHM}` = `{tagged}`; make a key for that, or change the tag"
@@ -358,23 +381,20 @@ async fn fill(
             client.tag_resource().secret_id(name).tags(tag(algorithm)).send().await.map_err(refused)?;
         }
     }
-    put(client, name, version, key).await
+    put(client, name, key).await
 }
 
-/// Adds a version, which becomes the current one. Doing it again with the same version is no second one.
-async fn put(client: &Client, name: &str, version: &Version, key: &PrivateJwk) -> Result<(), StoreError> {
-    let ask = client.put_secret_value().secret_id(name).client_request_token(version.as_str());
-    ask.version_stages(CURRENT).secret_string(key.to_json().as_str()).send().await.map_err(refused)?;
-    Ok(())
+/// Adds a version, which becomes the current one. The token makes a request that the SDK repeats the same one.
+async fn put(client: &Client, name: &str, key: &PrivateJwk) -> Result<Version, StoreError> {
+    let ask = client.put_secret_value().secret_id(name).client_request_token(Uuid::now_v7().to_string());
+    let put = ask.version_stages(CURRENT).secret_string(key.to_json().as_str()).send().await;
+    named(name, put.map_err(refused)?.version_id)
 }
 
-async fn tagged(client: &Client, name: &str) -> Result<Option<KeyAlgorithm>, StoreError> {
-    let secret = client.describe_secret().secret_id(name).send().await.map_err(refused)?;
-    let tag = secret.tags().iter().find(|tag| tag.key() == Some(ALGORITHM)).and_then(Tag::value);
-    let algorithm = tag.map(|tag| {
-        tag.parse().map_err(|()| malformed(name, &format!("its tag `{ALGORITHM}` names no algorithm")))
-    });
-    algorithm.transpose()
+/// The name of a version as a kid has it.
+fn named(name: &str, version: Option<String>) -> Result<Version, StoreError> {
+    let version = version.and_then(|version| version.parse().ok());
+    version.ok_or_else(|| malformed(name, "its version has no name that a kid can have"))
 }
 
 fn tag(algorithm: KeyAlgorithm) -> Tag {

@@ -9,7 +9,8 @@ use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    BackendName, Decrypter, KeyLimits, KeyStore, Kid, ResolveError, StoreError, resolver::Budget, source::STORE,
+    BackendName, Decrypter, KeyLimits, KeyStore, Kid, ResolveError, StoreError, resolver::Budget,
+    source::STORE,
 };
 
 /// The decryption keys of one backend, by kid: what a [`Resolver`](crate::Resolver) is for public keys.

@@ -13,8 +13,10 @@ use drawbridge_keys::{
 };
 use drawbridge_verify::{KeyUse, PublicJwk, jwe::KeyManagement};
 
-/// Has one key of every kid, until it is told otherwise.
-struct Vault {
+use crate::support::cheap_jwk;
+
+/// Has one key of every kid, and a public one of every other use, until it is told otherwise.
+pub(crate) struct Vault {
     key: PrivateJwk,
     asked: AtomicUsize,
     failing: Mutex<Option<StoreError>>,
@@ -22,7 +24,7 @@ struct Vault {
 }
 
 impl Vault {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             key: PrivateJwk::generate(KeyAlgorithm::from(KeyManagement::EcdhEsA256Kw)).unwrap(),
             asked: AtomicUsize::new(0),
@@ -31,29 +33,33 @@ impl Vault {
         })
     }
 
-    fn fails(&self, error: Option<StoreError>) {
+    pub(crate) fn fails(&self, error: Option<StoreError>) {
         *self.failing.lock().unwrap() = error;
     }
 
-    fn takes(&self, duration: Duration) {
+    pub(crate) fn takes(&self, duration: Duration) {
         *self.takes.lock().unwrap() = duration;
     }
 
     fn asked(&self) -> usize {
         self.asked.swap(0, Ordering::Relaxed)
     }
+
+    async fn answer(&self) -> Result<(), StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let (failing, takes) = (self.failing.lock().unwrap().clone(), *self.takes.lock().unwrap());
+        tokio::time::sleep(takes).await;
+        failing.map_or(Ok(()), Err)
+    }
 }
 
 #[async_trait]
 impl KeyStore for Vault {
     async fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let (failing, takes) = (self.failing.lock().unwrap().clone(), *self.takes.lock().unwrap());
-        tokio::time::sleep(takes).await;
-        failing.map_or_else(|| self.key.decrypter(kid), Err)
+        self.answer().await.and_then(|()| self.key.decrypter(kid))
     }
-    async fn public(&self, _: &Kid) -> Result<PublicJwk, StoreError> {
-        Err(StoreError::NotFound)
+    async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError> {
+        self.answer().await.map(|()| cheap_jwk(&kid.to_string()))
     }
     async fn signer(&self, _: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
         Err(StoreError::NotFound)
@@ -132,8 +138,8 @@ async fn a_key_outlives_its_store_by_a_minute_at_most() {
     let vault = Vault::new();
     let decrypters = decrypters(&vault);
     assert!(resolved(&decrypters, KID).await.is_ok());
-    vault.fails(Some(StoreError::Unavailable("down".to_owned())));
-    for _ in 0..5 {
+    for failure in failures() {
+        vault.fails(Some(failure));
         tokio::time::advance(Duration::from_secs(11)).await;
         vault.asked();
         for _ in 0..10 {
@@ -145,6 +151,18 @@ async fn a_key_outlives_its_store_by_a_minute_at_most() {
     assert!(matches!(resolved(&decrypters, KID).await, Err(ResolveError::Unavailable(_))));
     vault.fails(None);
     assert!(resolved(&decrypters, KID).await.is_ok());
+}
+
+/// What says nothing of a key, although it is not had.
+pub(crate) fn failures() -> [StoreError; 5] {
+    let what = || "what the operator is told".to_owned();
+    [
+        StoreError::Denied(what()),
+        StoreError::Throttled(what()),
+        StoreError::Deleted(what()),
+        StoreError::Undecryptable(what()),
+        StoreError::Unavailable(what()),
+    ]
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,4 +15,5 @@ mod discovery;
 mod http;
 mod private;
 mod resolver;
+mod store_source;
 mod support;
