@@ -51,10 +51,10 @@ def check(version, digest, signature):
     return {"verified": verified, "listed": sorted(listed), "names": names, "tags": key.properties.tags}
 
 
-def disable(version):
-    """Withdraws a version of the key and the newest one of the secret."""
-    keys.update_key_properties("orders-sig", version, enabled=False)
-    secrets.update_secret_properties("orders-sig", enabled=False)
+def disable(key, secret):
+    """Withdraws a version of each."""
+    keys.update_key_properties("orders-sig", key, enabled=False)
+    secrets.update_secret_properties("orders-sig", secret, enabled=False)
     return {}
 
 

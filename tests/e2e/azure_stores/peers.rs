@@ -52,7 +52,7 @@ async fn keys_of_another_official_client_are_used_here_and_signatures_of_here_ve
     listed.sort_unstable();
     assert_eq!(checked["listed"], json!(listed));
 
-    there(&["disable", version]);
+    there(&["disable", version, made["secret"].as_str().unwrap()]);
     assert_eq!(keys.public(&rotated).await, Err(StoreError::NotFound));
     assert_eq!(secrets.signer(&orders()).await.err(), Some(StoreError::NotFound));
     assert_ne!(keys.signer(&orders()).await.unwrap().kid(), &rotated);

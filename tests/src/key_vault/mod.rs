@@ -323,10 +323,10 @@ fn whole(status: u16, body: String) -> Response {
 
 /// The managed identity endpoint of App Service.
 async fn token(State(vault): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> Response {
-    let query = uri.query().unwrap_or_default();
+    let query = uri.query().unwrap_or_default().replace("%3A", ":").replace("%2F", "/");
     let asked = headers.get("x-identity-header").is_some_and(|header| header == IDENTITY_HEADER)
         && query.contains("api-version=2019-08-01")
-        && query.contains("resource=https%3A%2F%2Fvault.azure.net");
+        && query.contains(&format!("resource={RESOURCE}"));
     if uri.path() != "/msi/token" || !asked {
         return whole(400, json!({ "statusCode": 400, "message": "not a request for a token" }).to_string());
     }
