@@ -42,22 +42,24 @@ impl Proxy {
         })
     }
 
-    /// Refuses, before anything is decided, what would not arrive as it was sent.
-    pub(crate) fn check(&self, request: &Parts) -> Result<(), Response<String>> {
-        if is_rebuilt(&request.headers) {
-            return Err(refusal(
+    /// The answer to what would not arrive as it was sent, before anything is decided.
+    pub(crate) fn refuse(&self, request: &Parts) -> Option<Response<String>> {
+        let (status, why) = if is_rebuilt(&request.headers) {
+            (
                 StatusCode::NOT_IMPLEMENTED,
                 "the Functions host does not pass requests on whole; it needs enableProxyingHttpRequest",
-            ));
-        }
-        if named(&request.headers, &header::UPGRADE).any(|name| name.eq_ignore_ascii_case("websocket")) {
-            return Err(refusal(StatusCode::NOT_IMPLEMENTED, "connections are not upgraded"));
-        }
-        if named(&request.headers, &header::VIA).any(|hop| hop.split(' ').any(|word| word == self.pseudonym))
+            )
+        } else if named(&request.headers, &header::UPGRADE).any(|name| name.eq_ignore_ascii_case("websocket"))
         {
-            return Err(refusal(StatusCode::LOOP_DETECTED, "the upstream of this gate is this gate"));
-        }
-        Ok(())
+            (StatusCode::NOT_IMPLEMENTED, "connections are not upgraded")
+        } else if named(&request.headers, &header::VIA)
+            .any(|hop| hop.split(' ').any(|word| word == self.pseudonym))
+        {
+            (StatusCode::LOOP_DETECTED, "the upstream of this gate is this gate")
+        } else {
+            return None;
+        };
+        Some(refusal(status, why))
     }
 
     /// Sends an allowed request on, with what the gate says to the upstream.

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     app::{App, Call, invocation_id},
     invocation::{Invocation, output},
-    proxy::{self, Proxy},
+    proxy,
     settings::{Function, Route, Routes},
     trace::Trace,
 };
@@ -115,21 +115,21 @@ impl Server {
         let granted = async {
             let app = self.app.wait().await;
             let proxy = app.proxy().ok_or_else(|| status(StatusCode::NOT_FOUND))?;
-            proxy.check(&parts)?;
+            if let Some(refused) = proxy.refuse(&parts) {
+                return Err(refused);
+            }
             let call = asked.call(&parts.method, &parts.uri, "", &parts.headers);
             Ok((proxy, app.grant(call, target).await?))
         };
-        let granted: Result<(&Proxy, HeaderMap), Response<String>> =
-            self.within(asked, granted).await.and_then(|granted| granted);
-        match granted {
-            Ok((proxy, context)) => {
+        match self.within(asked, granted).await {
+            Ok(Ok((proxy, context))) => {
                 asked.trace.set(&mut parts.headers);
                 proxy.send(Request::from_parts(parts, body), target, context).await.unwrap_or_else(|error| {
                     asked.line("warn", &error.to_string(), &[]);
                     proxy::failed(error)
                 })
             }
-            Err(refused) => {
+            Ok(Err(refused)) | Err(refused) => {
                 // A client that still writes would lose the answer with the connection; a body without an end it may lose.
                 let _ = timeout(PATIENCE, read(body)).await;
                 whole(refused)
