@@ -43,8 +43,13 @@ async fn secrets_manager_keeps_the_laws_of_a_store() {
 
 #[tokio::test]
 async fn secrets_manager_keeps_the_laws_of_a_store_in_a_second_opinion() {
-    let Some(services) = Moto::start() else { return };
-    conformance::holds(&secrets(&sdk(&services.url()).await), &for_secrets()).await;
+    let (signing, encryption): (Vec<_>, Vec<_>) =
+        for_secrets().into_iter().partition(|algorithm| algorithm.key_use() == KeyUse::Signing);
+    // moto fails where the versions of a secret are asked for that never was, so that no two backends differ in use.
+    for algorithms in [signing, encryption] {
+        let Some(services) = Moto::start() else { return };
+        conformance::holds(&secrets(&sdk(&services.url()).await), &algorithms).await;
+    }
 }
 
 #[tokio::test]
