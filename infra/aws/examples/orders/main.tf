@@ -1,5 +1,5 @@
 # One backend, end to end: its signing key and the key's rotation, the key endpoint, the authorizer, an HTTP API (or a REST API
-# behind WAF), logs and alarms. `config` is the same drawbridge.yaml that the edge reads, as JSON.
+# behind WAF), logs and alarms. `config_file` is the same drawbridge.yaml that the edge reads.
 
 terraform {
   required_version = ">= 1.7"
@@ -17,15 +17,18 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 locals {
-  config  = jsondecode(file(var.config_file))
+  config  = yamldecode(file(var.config_file))
   backend = local.config.backends[var.backend]
   routes  = flatten([for route in local.backend.routes : [for method in route.methods : "${method} ${route.path}"]])
   # A route with `policy: true` may look at a path parameter, which API Gateway cannot put into its cache key.
   object_decisions = anytrue([for route in local.backend.routes : try(route.policy, false)])
-  encrypted        = try(local.backend.encryption, "refused") != "refused"
-  lifetime         = tonumber(trimsuffix(try(local.backend.lifetime, "2m"), "m")) * 60
-  policies         = { for file in try(local.backend.policy, []) : file => file("${dirname(var.config_file)}/${file}") }
-  tags             = { application = "drawbridge", backend = var.backend }
+  # `30s`, `2m` or `1h`, as durations are written.
+  units     = { s = 1, m = 60, h = 3600 }
+  written   = regex("^([0-9]+)([smh])$", try(local.backend.lifetime, "2m"))
+  encrypted = try(local.backend.encryption, "refused") != "refused"
+  lifetime  = tonumber(local.written[0]) * local.units[local.written[1]]
+  policies  = { for file in try(local.backend.policy, []) : file => file("${dirname(var.config_file)}/${file}") }
+  tags      = { application = "drawbridge", backend = var.backend }
 }
 
 # One key for secrets, logs and the alarm topic.

@@ -1,5 +1,5 @@
 # One backend, end to end: its keys in Key Vault, the key endpoint, the gate, an API behind Front Door's firewall, logs and alerts.
-# `config_file` is the same drawbridge.yaml that the edge reads, as JSON; the addresses that exist only once this is applied are put
+# `config_file` is the same drawbridge.yaml that the edge reads; the addresses that exist only once this is applied are put
 # into the copy that the functions get.
 
 terraform {
@@ -19,7 +19,7 @@ provider "azurerm" {
 data "azurerm_client_config" "current" {}
 
 locals {
-  file    = jsondecode(file(var.config_file))
+  file    = yamldecode(file(var.config_file))
   backend = local.file.backends[var.backend]
   issuer  = local.file.issuers[local.backend.issuer]
   routes  = flatten([for route in local.backend.routes : [for method in route.methods : "${method} ${route.path}"]])

@@ -25,11 +25,11 @@ variable "backend" {
 }
 
 variable "config_file" {
-  description = "drawbridge.yaml as JSON."
+  description = "The drawbridge.yaml that the edge reads."
   type        = string
   validation {
-    condition     = endswith(var.config_file, ".json")
-    error_message = "config_file must be JSON, as Terraform reads no comments or anchors of YAML; drawbridge reads either."
+    condition     = can(yamldecode(file(var.config_file)).backends)
+    error_message = "config_file must be a drawbridge.yaml with `backends`; `drawbridge check FILE` says what is wrong with it."
   }
 }
 

@@ -8,7 +8,7 @@ mock_provider "archive" {
 }
 
 variables {
-  config_file  = "drawbridge.json"
+  config_file  = "drawbridge.yaml"
   upstream_url = "https://orders.internal.example.com"
   packages = {
     authorizer = "../../mocks/package.zip"
@@ -40,8 +40,8 @@ run "a_backend_behind_a_rest_api_and_waf" {
   }
 }
 
-run "a_backend_that_is_not_configured" {
+run "a_file_that_is_no_configuration" {
   command = plan
-  variables { config_file = "drawbridge.yaml" }
+  variables { config_file = "README.md" }
   expect_failures = [var.config_file]
 }

@@ -25,7 +25,7 @@ override_resource {
 variables {
   subscription_id = "00000000-0000-0000-0000-000000000000"
   name            = "contoso"
-  config_file     = "drawbridge.json"
+  config_file     = "drawbridge.yaml"
   vault_name      = "contoso-keys"
   storage_prefix  = "contoso"
   upstream_url    = "https://billing.internal.example.com"
@@ -71,9 +71,9 @@ run "the_gateways_name_without_a_firewall" {
   }
 }
 
-run "a_configuration_that_is_no_json" {
+run "a_file_that_is_no_configuration" {
   command = plan
-  variables { config_file = "drawbridge.yaml" }
+  variables { config_file = "README.md" }
   expect_failures = [var.config_file]
 }
 
