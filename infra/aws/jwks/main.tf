@@ -52,6 +52,7 @@ module "function" {
   name                 = var.name
   package              = var.package
   config               = var.config
+  policies             = var.policies
   architecture         = var.architecture
   permissions          = { read = data.aws_iam_policy_document.read.json }
   log_kms_key_arn      = var.log_kms_key_arn

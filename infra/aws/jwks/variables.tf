@@ -52,6 +52,12 @@ variable "config" {
   type        = string
 }
 
+variable "policies" {
+  description = "Cedar files that the configuration names: path as written there, to content."
+  type        = map(string)
+  default     = {}
+}
+
 variable "architecture" {
   description = "arm64 or x86_64; must be what the package was built for."
   type        = string

@@ -23,8 +23,13 @@ locals {
   # A route with `policy: true` may look at a path parameter, which API Gateway cannot put into its cache key.
   object_decisions = anytrue([for route in local.backend.routes : try(route.policy, false)])
   # `30s`, `2m` or `1h`, as durations are written.
-  units     = { s = 1, m = 60, h = 3600 }
-  written   = regex("^([0-9]+)([smh])$", try(local.backend.lifetime, "2m"))
+  units   = { s = 1, m = 60, h = 3600 }
+  written = regex("^([0-9]+)([smh])$", try(local.backend.lifetime, "2m"))
+  # The address of the key endpoint is known here alone; nobody writes it down twice.
+  issuer = local.config.issuers[local.backend.issuer]
+  guarded = merge(local.config, {
+    issuers = merge(local.config.issuers, { (local.backend.issuer) = merge(local.issuer, { keys = { jwks = module.jwks.url_template } }) })
+  })
   encrypted = try(local.backend.encryption, "refused") != "refused"
   lifetime  = tonumber(local.written[0]) * local.units[local.written[1]]
   policies  = { for file in try(local.backend.policy, []) : file => file("${dirname(var.config_file)}/${file}") }
@@ -96,6 +101,7 @@ module "rotation" {
   package              = var.packages.rotation
   config               = jsonencode(local.config)
   policies             = local.policies
+  architecture         = var.architecture
   permissions          = { rotate = data.aws_iam_policy_document.rotation.json }
   timeout_seconds      = 60
   reserved_concurrency = 2
@@ -112,11 +118,12 @@ resource "aws_lambda_permission" "rotation" {
 }
 
 module "keys" {
-  source                = "../../signing-keys"
-  backend               = var.backend
-  encryption            = local.encrypted
-  secret_kms_key_arn    = aws_kms_key.this.arn
-  rotation_function_arn = module.rotation.arn
+  source             = "../../signing-keys"
+  backend            = var.backend
+  encryption         = local.encrypted
+  secret_kms_key_arn = aws_kms_key.this.arn
+  # The first rotation makes the first key, and is refused while Secrets Manager may not call the function.
+  rotation_function_arn = aws_lambda_permission.rotation.id == "" ? null : module.rotation.arn
   tags                  = local.tags
 }
 
@@ -124,7 +131,9 @@ module "jwks" {
   source             = "../../jwks"
   package            = var.packages.jwks
   config             = jsonencode(local.config)
-  secret_arns        = values(module.keys.secret_arns)
+  policies           = local.policies
+  architecture       = var.architecture
+  secret_arns        = [module.keys.secret_arns["sig"]]
   secret_kms_key_arn = aws_kms_key.this.arn
   log_kms_key_arn    = aws_kms_key.this.arn
   tags               = local.tags
@@ -135,8 +144,9 @@ module "authorizer" {
   name            = "drawbridge-${var.backend}"
   backend         = var.backend
   package         = var.packages.authorizer
-  config          = jsonencode(local.config)
+  config          = jsonencode(local.guarded)
   policies        = local.policies
+  architecture    = var.architecture
   decryption      = local.encrypted ? { secret_arn = module.keys.secret_arns["enc"], secret_kms_key_arn = aws_kms_key.this.arn } : null
   log_kms_key_arn = aws_kms_key.this.arn
   tags            = local.tags
@@ -191,4 +201,35 @@ module "observability" {
   function_name    = module.authorizer.function_name
   alarm_topic_arns = [aws_sns_topic.alarms.arn]
   tags             = local.tags
+}
+
+# What the bridge may do, wherever it runs: read the current keys of this backend, to mint its tokens.
+data "aws_iam_policy_document" "bridge" {
+  statement {
+    sid       = "ReadCurrentKeys"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = values(module.keys.secret_arns)
+    condition {
+      test     = "StringEquals"
+      variable = "secretsmanager:VersionStage"
+      values   = ["AWSCURRENT"]
+    }
+  }
+  statement {
+    sid       = "DecryptSecrets"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.this.arn]
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["secretsmanager.${var.region}.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "bridge" {
+  name        = "drawbridge-${var.backend}-bridge"
+  description = "Mint tokens for ${var.backend}"
+  policy      = data.aws_iam_policy_document.bridge.json
+  tags        = local.tags
 }

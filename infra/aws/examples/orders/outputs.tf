@@ -7,3 +7,8 @@ output "jwks" {
   description = "What to write at `issuers.*.keys.jwks`."
   value       = module.jwks.url_template
 }
+
+output "bridge_policy_arn" {
+  description = "What to attach to the role that the bridge runs as."
+  value       = aws_iam_policy.bridge.arn
+}

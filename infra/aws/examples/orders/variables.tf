@@ -34,12 +34,18 @@ variable "gateway" {
   }
 }
 
+variable "architecture" {
+  description = "x86_64 or arm64; must be what the functions were built for."
+  type        = string
+  default     = "x86_64"
+}
+
 variable "packages" {
-  description = "Zips of the functions, as `cargo lambda build --profile deploy --arm64 --output-format zip` writes them."
+  description = "Zips of the functions, as `drawbridge package aws` writes them at the root of the workspace."
   type = object({
-    authorizer = optional(string, "../../../../target/lambda/aws-authorizer/bootstrap.zip")
-    jwks       = optional(string, "../../../../target/lambda/aws-jwks/bootstrap.zip")
-    rotation   = optional(string, "../../../../target/lambda/aws-rotation/bootstrap.zip")
+    authorizer = optional(string, "../../../../aws-authorizer.zip")
+    jwks       = optional(string, "../../../../aws-jwks.zip")
+    rotation   = optional(string, "../../../../aws-rotation.zip")
   })
   default = {}
 }
