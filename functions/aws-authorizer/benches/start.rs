@@ -2,9 +2,12 @@
 //! bench's own on this machine, and fetches its key over TLS from a key endpoint, also of the bench's own. The machine's root
 //! certificates are loaded as on Lambda, with the bench's added to them.
 //!
-//! `cargo bench -p drawbridge-aws-authorizer --bench start`; with `--profile deploy` of what is deployed.
+//! `cargo bench --profile deploy -p drawbridge-aws-authorizer --bench start` measures what is deployed; without `--profile` it is built
+//! without link-time optimisation, and its size says little.
 //!
-//! Any command that speaks the Runtime API can be measured: it is a [`Function`] in [`functions`].
+//! There is one binary. It links a cloud's client library and starts it only for a store: configurations without one are held to
+//! the start of a function without the library, and the binary to the size of one with it. Beside it stand the authorizers in
+//! `peers`, where they are installed; they fetch their key without TLS.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -30,7 +33,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, Stream, crypto::aws_lc_rs::default_provider};
 
-use support::{HTTP_2_0, House, LAMBDA};
+use support::{HTTP_2_0, House, LAMBDA, REST_REQUEST};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -42,81 +45,146 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let house = runtime.block_on(House::new(Algorithm::ES256));
     let token = runtime.block_on(house.token_at("1", now()));
-    let event = HTTP_2_0.replace("{token}", &token);
     let key = runtime.block_on(house.store.public(&house.kid().parse().unwrap())).unwrap();
-    let (endpoint, roots) = key_endpoint(format!(r#"{{"keys":[{}]}}"#, key.to_json()));
+    let set = format!(r#"{{"keys":[{}]}}"#, key.to_json());
+    let (endpoint, roots) = key_endpoint(set.clone());
     let roots = house.file("roots.pem", &roots);
+    let mut functions = authorizers(&house, endpoint, &roots);
+    functions.extend(peers(plain_key_endpoint(set)));
 
     // `cargo test --benches` only sees that everything runs.
     let starts = if env::args().any(|argument| argument == "--bench") { STARTS } else { 1 };
-    println!("{:<34}{:<22}{:>9}{:>12}", format!("least of {starts} starts"), "", "", "target");
-    for function in functions(&house, endpoint, &roots) {
+    println!("{:<36}{:<22}{:>9}{:>15}", format!("least of {starts} starts"), "", "", "target");
+    for function in functions {
+        let event = function.event.replace("{token}", &token);
         let all: Vec<_> = (0..starts).map(|_| function.start(&event)).collect();
         let least = |of: fn(&Start) -> f64| all.iter().map(of).fold(f64::INFINITY, f64::min);
-        let poll = least(|start| start.first_poll.as_secs_f64() * 1e3);
-        let decision = least(|start| start.first_decision.as_secs_f64() * 1e3);
-        let size = size(&function.program);
+        let target = function.target.as_ref();
         let rows = [
-            ("start to first poll", poll, "ms", Some(function.target.poll)),
-            ("… first decision included", decision, "ms", Some(function.target.decision)),
+            (
+                "start to first poll",
+                least(|start| start.first_poll.as_secs_f64() * 1e3),
+                "ms",
+                target.map(|target| target.poll),
+            ),
+            (
+                "… first decision",
+                least(|start| start.first_decision.as_secs_f64() * 1e3),
+                "ms",
+                target.map(|target| target.decision),
+            ),
             ("resident", least(|start| start.resident), "MB", None),
             ("resident at most", least(|start| start.peak), "MB", None),
-            ("size", size.0, "MB", size.1.is_none().then_some(function.target.size)),
-            ("size without symbols", size.1.unwrap_or_default(), "MB", Some(function.target.size)),
         ];
-        let rows = rows.into_iter().filter(|(_, measured, ..)| *measured > 0.0);
-        for (index, (what, measured, unit, most)) in rows.enumerate() {
-            let name = if index == 0 { function.name } else { "" };
-            let target = most.map_or_else(String::new, |most| {
-                format!(
-                    "{:>12}  {}",
-                    format!("≤ {most} {unit}"),
-                    if measured <= most { "ok" } else { "missed" }
-                )
-            });
-            println!("{name:<34}{what:<22}{measured:>9.2} {unit}{target}");
+        for (index, (what, measured, unit, most)) in rows.into_iter().enumerate() {
+            row(if index == 0 { function.name } else { "" }, what, measured, unit, most);
         }
     }
+    match size(Path::new(AUTHORIZER)) {
+        (_, Some(without)) => row("the binary", "size without symbols", without, "MB", Some(SIZE)),
+        (whole, None) => row("the binary", "size with symbols", whole, "MB", None),
+    }
+}
+
+fn row(name: &str, what: &str, measured: f64, unit: &str, most: Option<f64>) {
+    let target = most.map_or_else(String::new, |most| {
+        format!("{:>12}  {}", format!("≤ {most} {unit}"), if measured <= most { "ok" } else { "missed" })
+    });
+    println!("{name:<36}{what:<22}{measured:>9.2} {unit}{target}");
 }
 
 /// A command that is started as Lambda starts a function.
 struct Function {
     name: &'static str,
     program: PathBuf,
-    arguments: Vec<String>,
+    arguments: Vec<PathBuf>,
     environment: Vec<(&'static str, String)>,
-    target: Target,
+    event: &'static str,
+    /// What its answer has in it when it allows, without white space.
+    allowed: &'static str,
+    target: Option<Target>,
 }
 
-/// At most so many ms and MB (10⁶ bytes).
+/// At most so many ms.
 struct Target {
     poll: f64,
     decision: f64,
-    size: f64,
 }
 
-/// Without a cloud's client library.
-const BARE: Target = Target { poll: 4.0, decision: 15.0, size: 10.0 };
+const PLAIN: Target = Target { poll: 4.0, decision: 15.0 };
+const WITH_STORE: Target = Target { poll: 8.0, decision: 15.0 };
 
-fn functions(house: &House, endpoint: SocketAddr, roots: &Path) -> Vec<Function> {
+/// The binary, with a cloud's client library in it: at most so many MB (10⁶ bytes).
+const SIZE: f64 = 15.0;
+
+const AUTHORIZER: &str = env!("CARGO_BIN_EXE_aws-authorizer");
+
+fn authorizers(house: &House, endpoint: SocketAddr, roots: &Path) -> Vec<Function> {
     let jwks = format!(r#"{{ jwks: "https://localhost:{}/jwks/{{backend}}/{{kid}}" }}"#, endpoint.port());
-    let authorizer = |name, policies| {
+    let authorizer = |name, file, policies, changes: &[(&str, &str)], target| {
         let config = fs::read_to_string(house.config(policies)).unwrap();
         let config = config.replace("{ store: here }", &jwks).replace("/dev/null", "stdout");
-        let file = house.file(if policies { "policies.yaml" } else { "plain.yaml" }, &config);
+        let config = changes.iter().fold(config, |config, (from, to)| {
+            assert!(config.contains(from), "{from}");
+            config.replace(from, to)
+        });
         Function {
             name,
-            program: env!("CARGO_BIN_EXE_aws-authorizer").into(),
+            program: AUTHORIZER.into(),
             arguments: Vec::new(),
             environment: vec![
                 ("DRAWBRIDGE_BACKEND", "orders".to_owned()),
-                ("DRAWBRIDGE_CONFIG", file.display().to_string()),
+                ("DRAWBRIDGE_CONFIG", house.file(file, &config).display().to_string()),
                 ("SSL_CERT_FILE", roots.display().to_string()),
             ],
-            target: BARE,
+            event: HTTP_2_0,
+            allowed: r#""isAuthorized":true"#,
+            target: Some(target),
         }
     };
-    vec![authorizer("kid-scoped JWKS", false), authorizer("kid-scoped JWKS, three policies", true)]
+    let secrets_manager = [
+        ("{ directory: keys }", "{ secrets_manager: { prefix: drawbridge, region: eu-west-1 } }"),
+        ("    store: here\n", "    store: here\n    encryption: accepted\n"),
+    ];
+    vec![
+        authorizer("kid-scoped JWKS", "plain.yaml", false, &[], PLAIN),
+        authorizer("…, three policies", "policies.yaml", true, &[], PLAIN),
+        authorizer("…, Secrets Manager to decrypt with", "store.yaml", false, &secrets_manager, WITH_STORE),
+    ]
+}
+
+/// Those that `peers/install` has installed.
+fn peers(endpoint: SocketAddr) -> Vec<Function> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers");
+    let node = env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join("node"))
+        .find(|program| program.exists());
+    let python = folder.join("python/bin/python3");
+    let peers = [
+        ("Node.js, aws-jwt-verify", node, folder.join("node/authorizer.mjs")),
+        ("Python, PyJWT", python.exists().then_some(python), folder.join("python/authorizer.py")),
+    ];
+    let mut functions = Vec::new();
+    for (name, program, script) in peers {
+        match program {
+            Some(program) if script.exists() => functions.push(Function {
+                name,
+                program,
+                arguments: vec![script],
+                environment: vec![
+                    ("PEER_ISSUER", "https://edge.example.com".to_owned()),
+                    ("PEER_AUDIENCE", "orders".to_owned()),
+                    ("PEER_SCOPE", "customers:read".to_owned()),
+                    ("PEER_JWKS", format!("http://{endpoint}/jwks/orders/{{kid}}")),
+                ],
+                event: REST_REQUEST,
+                allowed: r#""Effect":"Allow""#,
+                target: None,
+            }),
+            _ => println!("skipped: {name} is not installed; benches/peers/README.md says how"),
+        }
+    }
+    functions
 }
 
 /// One start, from the moment that the process was asked for.
@@ -156,7 +224,8 @@ impl Function {
         let (line, answer) = request(&mut requests);
         let first_decision = begun.elapsed();
         assert!(line.starts_with("POST /2018-06-01/runtime/invocation/1/response "), "{line}: {answer}");
-        assert!(answer.contains(r#""isAuthorized":true"#), "{answer}");
+        let plain = answer.replace(char::is_whitespace, "");
+        assert!(plain.contains(self.allowed), "{}: {answer}", self.name);
         let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
@@ -196,6 +265,20 @@ fn key_endpoint(set: String) -> (SocketAddr, String) {
     });
     let machine = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
     (address, format!("{machine}\n{}", certificate.pem()))
+}
+
+/// As [`key_endpoint`], without TLS.
+fn plain_key_endpoint(set: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            request(&mut BufReader::new(&mut stream));
+            respond(&mut stream, "200 OK", "Content-Type: application/jwk-set+json\r\n", &set);
+        }
+    });
+    address
 }
 
 /// The request line and the body.

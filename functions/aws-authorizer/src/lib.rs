@@ -38,13 +38,14 @@
 
 mod answer;
 mod arn;
+mod checked;
 mod event;
 mod policy;
 mod settings;
 mod text;
 mod unread;
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, future::pending, sync::Arc, time::Duration};
 
 use drawbridge_config::{Backend, Config, Environment, Store};
 use drawbridge_gate::{
@@ -62,6 +63,7 @@ pub use crate::{
 };
 use crate::{
     answer::{Answers, RESERVED},
+    checked::Checked,
     event::Event,
     policy::{Kept, StageWide},
     settings::Settings,
@@ -71,7 +73,8 @@ use crate::{
 /// Runs the function until Lambda ends the process.
 ///
 /// # Errors
-/// One line that says what to do: a setting that is missing or wrong, a configuration with mistakes.
+/// What to do, a line for each mistake: a setting that is missing or wrong, a configuration with mistakes. Of policies that fit no
+/// request this is known only after the first poll; no event is answered before it is.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
     let authorizer = &Authorizer::from_environment(environment)?;
     let unread = &Unread::default();
@@ -80,16 +83,26 @@ pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Se
         let event = unread.take(invocation).ok_or(Refusal::Failure)?;
         authorizer.answer(&event, invocation, SystemClock.now()).await
     };
-    Runtime::new(service_fn(answer))
+    let served = Runtime::new(service_fn(answer))
         .layer(MapRequestLayer::new(|invocation| unread.keep(invocation)))
         .layer(TracingLayer::new())
-        .run()
-        .await
+        .run();
+    let unfit = async {
+        match authorizer.checked.hold().await {
+            Ok(()) => pending().await,
+            Err(unfit) => unfit,
+        }
+    };
+    tokio::select! {
+        served = served => served,
+        unfit = unfit => Err(unfit.into()),
+    }
 }
 
 /// The authorizer of one backend: from a native event to what API Gateway takes for an answer.
 pub struct Authorizer {
     gate: Gate,
+    checked: Checked,
     backend: Backend,
     answers: Answers,
     audit: Arc<dyn AuditSink>,
@@ -102,9 +115,12 @@ impl Authorizer {
     /// As [`run`].
     pub fn from_environment(environment: &dyn Environment) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let settings = Settings::read(environment)?;
-        Self::build(settings, drawbridge_config::load_from_environment(environment)?)
+        let (config, policies) = drawbridge_config::load_leaving_policies(environment)?;
+        let authorizer = Self::build(settings, config)?;
+        Ok(Self { checked: Checked::begin(policies)?, ..authorizer })
     }
 
+    /// Of a configuration whose policies were checked.
     fn build(settings: Settings, mut config: Config) -> Result<Self, Box<dyn Error + Send + Sync>> {
         // Lambda sends each line of stdout to the function's log.
         let audit = open_audit(&config.audit)?;
@@ -118,7 +134,7 @@ impl Authorizer {
         }
         let stage_wide = StageWide::new(&backend.routes).ok();
         let answers = Answers { stage_wide, http_response: settings.http_response, kept: Kept::default() };
-        Ok(Self { gate, backend, answers, audit })
+        Ok(Self { gate, checked: Checked::already(), backend, answers, audit })
     }
 
     /// The answer to one event. `invocation` is Lambda's id of it.
@@ -132,23 +148,25 @@ impl Authorizer {
         now: UnixTime,
     ) -> Result<Box<RawValue>, Refusal> {
         let Some(event) = str::from_utf8(event).ok().and_then(|event| Event::parse(event).ok()) else {
-            let backend = self.backend.name.as_str();
-            // A failure comes of it in any case; without the line it is only less well explained.
-            let _ = self.audit.record(&AuditEvent::new(
-                now,
-                Subject::Gate,
-                backend,
-                invocation,
-                Reason::RequestMalformed,
-            ));
-            return Err(Refusal::Failure);
+            return Err(self.failure(Reason::RequestMalformed, invocation, now));
         };
+        if self.checked.hold().await.is_err() {
+            return Err(self.failure(Reason::Internal, invocation, now));
+        }
         let request = event.request(invocation);
         let (decision, standing) = match self.answers.stage_wide {
             Some(_) => self.gate.decide_and_stand(&request, now).await,
             None => (self.gate.decide(&request, now).await, None),
         };
         self.answers.answer(&event, &decision, standing.as_ref(), &self.backend.routes)
+    }
+
+    /// Records what is no decision of the gate.
+    fn failure(&self, reason: Reason, invocation: &str, now: UnixTime) -> Refusal {
+        let event = AuditEvent::new(now, Subject::Gate, self.backend.name.as_str(), invocation, reason);
+        // A failure comes of it in any case; without the line it is only less well explained.
+        let _ = self.audit.record(&event);
+        Refusal::Failure
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path, time::Duration};
 
-use drawbridge_policy::{Route, Routes, cedar::CedarPolicies};
+use drawbridge_policy::{Route, Routes};
 use drawbridge_verify::jwe::ContentEncryption;
 use url::Url;
 
@@ -10,7 +10,8 @@ use crate::{
     Backend, Encryption, PolicyFile,
     diagnostics::{Report, Reported, list, quote},
     issuer::{MAX_BRIDGED_LIFETIME, MIN_LIFETIME},
-    tree::{Fields, Node, Place, boolean, distinct, fields, items, meant_one, named, word},
+    policies::PolicyCheck,
+    tree::{Fields, Node, boolean, distinct, fields, items, meant_one, named, word},
     values::{self, address, backend_name, duration, is_token, pointer, reference, text},
 };
 
@@ -50,12 +51,12 @@ pub(crate) fn backend(
             backend.or("content_encryption", DEFAULT_CONTENT_ENCRYPTION, word(&CONTENT_ENCRYPTION));
         let bound_to = backend.optional("bound_to", text);
         let used = routes.as_ref().map_or(Ok(()), |routes| policies_are_used(backend, routes, report));
-        let sound = match (&routes, &claims, &policy) {
-            (Ok(routes), Ok(claims), Ok(files)) => {
-                policies_fit(backend.place_of("policy"), routes, claims, files, report)
-            }
-            _ => Ok(()),
-        };
+        if let (Ok(routes), Ok(claims), Ok(files)) = (&routes, &claims, &policy)
+            && routes.iter().any(|route| route.policy)
+        {
+            let claims = claims.keys().cloned().collect();
+            report.leave(PolicyCheck::new(backend.place_of("policy"), routes, claims, files));
+        }
         let sealed = encryption.is_ok_and(|encryption| encryption != Encryption::Refused);
         let opened = if sealed && !backend.has("store") {
             let message = "needs a private key to decrypt with; name its `store`, or leave `encryption` out";
@@ -77,7 +78,7 @@ pub(crate) fn backend(
         } else {
             Ok(())
         };
-        used.and(sound).and(opened).and(said).and(shown)?;
+        used.and(opened).and(said).and(shown)?;
         let name = name?;
         Ok(Backend {
             issuer: issuer?,
@@ -171,25 +172,6 @@ fn policies_are_used(backend: &Fields<'_>, routes: &Routes, report: &Report) -> 
         _ => return Ok(()),
     };
     Err(report.at(backend.place_of("policy"), message))
-}
-
-/// A policy may name only what the routes and the mapped claims can give it.
-fn policies_fit(
-    place: &Place,
-    routes: &Routes,
-    claims: &BTreeMap<String, String>,
-    files: &[PolicyFile],
-    report: &Report,
-) -> Result<(), Reported> {
-    if !routes.iter().any(|route| route.policy) {
-        return Ok(());
-    }
-    let texts: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
-    let mistakes = CedarPolicies::check(routes, claims.keys().map(String::as_str), &texts);
-    let reported = mistakes
-        .into_iter()
-        .map(|mistake| report.within(place, mistake.file, mistake.line, mistake.column, mistake.message));
-    reported.last().map_or(Ok(()), Err)
 }
 
 fn claim(name: &str, node: &Node, report: &Report) -> Result<(String, String), Reported> {

@@ -1,6 +1,6 @@
 use std::{cell::RefCell, fmt};
 
-use crate::tree::Place;
+use crate::{policies::PolicyCheck, tree::Place};
 
 /// One mistake, with its place and the mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ impl std::error::Error for Mistakes {}
 pub struct Report {
     file: String,
     mistakes: RefCell<Vec<Mistake>>,
+    /// What is left to check when all of the file is read.
+    policies: RefCell<Vec<PolicyCheck>>,
 }
 
 /// Proof that a mistake was reported: whoever has it may give up quietly.
@@ -61,7 +63,7 @@ pub struct Reported(());
 
 impl Report {
     pub(crate) fn new(file: &str) -> Self {
-        Self { file: file.to_owned(), mistakes: RefCell::default() }
+        Self { file: file.to_owned(), mistakes: RefCell::default(), policies: RefCell::default() }
     }
 
     /// A mistake at a place of the document.
@@ -69,16 +71,16 @@ impl Report {
         self.push(place.line, place.column, place.path.to_string(), message.into())
     }
 
-    /// A mistake in another file, which a place of the document names.
+    /// A mistake in another file, which the document names at `path`.
     pub(crate) fn within(
         &self,
-        place: &Place,
+        path: &str,
         file: String,
         line: usize,
         column: usize,
         message: String,
     ) -> Reported {
-        let path = place.path.to_string();
+        let path = path.to_owned();
         self.mistakes.borrow_mut().push(Mistake { file, line, column, path, message });
         Reported(())
     }
@@ -86,6 +88,16 @@ impl Report {
     /// A mistake of the whole file.
     pub(crate) fn whole(&self, message: impl Into<String>) -> Reported {
         self.push(0, 0, String::new(), message.into())
+    }
+
+    /// Leaves policies to be checked.
+    pub(crate) fn leave(&self, policies: PolicyCheck) {
+        self.policies.borrow_mut().push(policies);
+    }
+
+    /// What was left.
+    pub(crate) fn left(&self) -> Vec<PolicyCheck> {
+        self.policies.take()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -7,6 +7,7 @@ pub mod document;
 mod issuer;
 mod load;
 mod local;
+mod policies;
 mod schema;
 mod secrets;
 mod store;
@@ -17,6 +18,9 @@ mod whole;
 mod yaml;
 
 pub use diagnostics::{Mistake, Mistakes};
-pub use load::{Environment, ProcessEnvironment, load, load_file, load_from_environment};
+pub use load::{
+    Environment, ProcessEnvironment, load, load_file, load_from_environment, load_leaving_policies,
+};
+pub use policies::PolicyChecks;
 pub use schema::JSON_SCHEMA;
 pub use types::*;

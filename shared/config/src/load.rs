@@ -1,11 +1,11 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::{
-    Audit, Config, Local, Mistakes,
+    Audit, Config, Local, Mistakes, PolicyChecks,
     backend::backend,
     diagnostics::{Report, Reported},
     issuer::issuer,
@@ -41,13 +41,20 @@ impl Environment for ProcessEnvironment {
 /// # Errors
 /// As [`load_file`].
 pub fn load_from_environment(environment: &dyn Environment) -> Result<Config, Mistakes> {
-    match environment.var(VARIABLE) {
-        None => load_file(Path::new("drawbridge.yaml")),
-        Some(text) if text.trim_start().starts_with('{') || text.contains('\n') => {
-            load(&text, &format!("<{VARIABLE}>"), Path::new("."))
-        }
-        Some(file) => load_file(Path::new(&file)),
-    }
+    Source::named(environment)?.load()
+}
+
+/// As [`load_from_environment`], but for the policies, which are read and no more: whether they fit is for who asked to find out
+/// before anything is decided.
+///
+/// # Errors
+/// As [`load_file`].
+pub fn load_leaving_policies(environment: &dyn Environment) -> Result<(Config, PolicyChecks), Mistakes> {
+    let source = Source::named(environment)?;
+    let report = Report::new(&source.name);
+    let config = source.read(&report);
+    let checks = PolicyChecks::new(&source.name, report.left());
+    Ok((settled(config, report)?, checks))
 }
 
 /// Reads, parses and checks a file.
@@ -55,15 +62,7 @@ pub fn load_from_environment(environment: &dyn Environment) -> Result<Config, Mi
 /// # Errors
 /// As [`load`]; also when the file cannot be read.
 pub fn load_file(file: &Path) -> Result<Config, Mistakes> {
-    let name = file.display().to_string();
-    let text = read(file).map_err(|error| {
-        let report = Report::new(&name);
-        report.whole(format!(
-            "cannot be read: {error}; name another file, or hold the document, in `{VARIABLE}`"
-        ));
-        report.into_mistakes()
-    })?;
-    load(&text, &name, file.parent().unwrap_or(Path::new("")))
+    Source::file(file)?.load()
 }
 
 /// Parses and checks a document. Paths in it are relative to `folder`.
@@ -71,8 +70,60 @@ pub fn load_file(file: &Path) -> Result<Config, Mistakes> {
 /// # Errors
 /// Every mistake in it.
 pub fn load(text: &str, file: &str, folder: &Path) -> Result<Config, Mistakes> {
-    let report = Report::new(file);
-    match document(text, folder, &report) {
+    Source { text: text.to_owned(), name: file.to_owned(), folder: folder.to_owned() }.load()
+}
+
+/// A document, not yet parsed.
+struct Source {
+    text: String,
+    name: String,
+    folder: PathBuf,
+}
+
+impl Source {
+    fn named(environment: &dyn Environment) -> Result<Self, Mistakes> {
+        match environment.var(VARIABLE) {
+            None => Self::file(Path::new("drawbridge.yaml")),
+            Some(text) if text.trim_start().starts_with('{') || text.contains('\n') => {
+                Ok(Self { text, name: format!("<{VARIABLE}>"), folder: PathBuf::from(".") })
+            }
+            Some(file) => Self::file(Path::new(&file)),
+        }
+    }
+
+    fn file(file: &Path) -> Result<Self, Mistakes> {
+        let name = file.display().to_string();
+        match read(file) {
+            Ok(text) => Ok(Self { text, name, folder: file.parent().unwrap_or(Path::new("")).to_owned() }),
+            Err(error) => {
+                let report = Report::new(&name);
+                report.whole(format!(
+                    "cannot be read: {error}; name another file, or hold the document, in `{VARIABLE}`"
+                ));
+                Err(report.into_mistakes())
+            }
+        }
+    }
+
+    /// With the policies checked.
+    fn load(&self) -> Result<Config, Mistakes> {
+        let report = Report::new(&self.name);
+        let config = self.read(&report);
+        for policies in report.left() {
+            // What it finds is in the report.
+            let _ = policies.run(&report);
+        }
+        settled(config, report)
+    }
+
+    fn read(&self, report: &Report) -> Result<Config, Reported> {
+        document(&self.text, &self.folder, report)
+    }
+}
+
+/// The configuration, if nothing was reported.
+fn settled(config: Result<Config, Reported>, report: Report) -> Result<Config, Mistakes> {
+    match config {
         Ok(config) if report.is_empty() => Ok(config),
         _ => Err(report.into_mistakes()),
     }

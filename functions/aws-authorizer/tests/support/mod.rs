@@ -50,10 +50,15 @@ impl House {
 
     /// As `authorizer`; or one that answers with one policy for the whole stage, because no route is decided by policies.
     pub async fn authorizer_of(&self, stage_wide: bool) -> Authorizer {
-        let authorizer = Authorizer::from_environment(&Settings::new(&self.config(!stage_wide))).unwrap();
+        let authorizer = self.started(!stage_wide);
         let event = HTTP_2_0.replace("{token}", &self.token("the first").await);
         answer(&authorizer, event.as_bytes()).await.unwrap();
         authorizer
+    }
+
+    /// An authorizer that has answered nothing yet.
+    pub fn started(&self, policies: bool) -> Authorizer {
+        Authorizer::from_environment(&Settings::new(&self.config(policies))).unwrap()
     }
 
     /// The configuration as a file; with `policies` or with one policy as answer for the whole stage.
@@ -161,7 +166,7 @@ backends:
 audit: { ocsf: /dev/null }
 "#;
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 @id("own-region")
 permit (principal, action == Action::"GET /regions/{region}/customers", resource)
 when { principal.roles.contains("sales") && principal.region == resource.region };

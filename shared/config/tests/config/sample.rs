@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use drawbridge_config::{
     Audit, AwsAuthorizer, AzureMode, Config, Encryption, Environment, Keys, Store, load, load_file,
-    load_from_environment,
+    load_from_environment, load_leaving_policies,
 };
 use drawbridge_verify::{Algorithm, Relaxation, jwe::ContentEncryption};
 
@@ -182,6 +182,36 @@ fn the_variable_names_a_file_or_holds_the_document() {
     assert!(missing.starts_with("/nowhere/drawbridge.yaml: cannot be read: "), "{missing}");
     let default = load_from_environment(&Variables(BTreeMap::new())).unwrap_err().to_string();
     assert!(default.starts_with("drawbridge.yaml: cannot be read: "), "{default}");
+}
+
+#[test]
+fn policies_that_are_left_are_found_to_fit_or_not_when_they_are_checked() {
+    struct Document(String);
+    impl Environment for Document {
+        fn var(&self, _name: &str) -> Option<String> {
+            Some(self.0.clone())
+        }
+    }
+
+    let (_, checks) = load_leaving_policies(&Document(format!("{FOLDER}/drawbridge.yaml"))).unwrap();
+    assert!(!checks.is_empty());
+    assert_eq!(checks.run(), Ok(()));
+    let (_, checks) = load_leaving_policies(&Document(crate::mistakes::BASE.to_owned())).unwrap();
+    assert!(checks.is_empty());
+
+    // A policy of the example reads the region of a path that has none.
+    let wrong = EXAMPLE.replace("/regions/{region}/customers", "/regions/{area}/customers");
+    let wrong = wrong.replace("policies/orders.cedar", &format!("{FOLDER}/policies/orders.cedar"));
+    let (config, checks) = load_leaving_policies(&Document(wrong.clone())).unwrap();
+    assert_eq!(config.backends.len(), 2);
+    let left = checks.run().unwrap_err();
+    assert_eq!(left, load_from_environment(&Document(wrong.clone())).unwrap_err());
+    assert!(left.to_string().contains("there is no such action"), "{left}");
+
+    // Any other mistake is told at once.
+    let also = wrong.replace("algorithms: [ES256]", "algorithms: [ES255]");
+    let told = load_leaving_policies(&Document(also)).err().unwrap().to_string();
+    assert!(told.contains("ES255") && !told.contains("no such action"), "{told}");
 }
 
 #[test]
