@@ -12,8 +12,7 @@
 )]
 
 use std::{
-    io::{Cursor, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -21,7 +20,6 @@ use std::{
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::config::Credentials;
 use axum::Router;
-use base64::{Engine, engine::general_purpose::STANDARD};
 use drawbridge_aws::SecretsManager;
 use drawbridge_keys::{BackendName, KeyStore, Signer};
 use drawbridge_tests::{
@@ -34,7 +32,6 @@ use drawbridge_verify::KeyUse;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use zip::{ZipWriter, write::SimpleFileOptions};
 
 /// The kinds of authorizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,91 +178,38 @@ impl Account {
         .to_string()
     }
 
-    /// One request of AWS's REST protocols. MiniStack takes the service from the scope of a signature that it does not check.
-    async fn ask(&self, service: &str, path: &str, body: &Value) -> Value {
-        let scope = format!(
-            "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
-        );
-        let headers = [("authorization", scope.as_str()), ("content-type", "application/json")];
-        let method = if path.contains("/methods/") { "PUT" } else { "POST" };
-        let answer = send(method, &self.services.url(), path, &headers, &body.to_string()).await;
-        assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.text());
-        answer.json()
-    }
-
-    /// A function whose `bootstrap` is a built binary. Gives its ARN.
-    async fn function(&self, name: &str, binary: &Path, environment: Value) -> String {
-        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
-        // A debug build is 40 MB: what is packed is the way to it.
-        zip.write_all(format!("#!/bin/sh\nexec '{}'\n", binary.display()).as_bytes()).unwrap();
-        let zip = STANDARD.encode(zip.finish().unwrap().into_inner());
-        let made = self
-            .ask(
-                "lambda",
-                "/2015-03-31/functions",
-                &json!({
-                    "FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap",
-                    "Role": "arn:aws:iam::000000000000:role/test", "Timeout": 30,
-                    "Code": { "ZipFile": zip }, "Environment": { "Variables": environment },
-                }),
-            )
-            .await;
-        made["FunctionArn"].as_str().unwrap().to_owned()
-    }
-
-    /// An HTTP API of which every request goes to `integration`, through `authorizer` where there is one. Gives its address.
-    async fn http_api(&self, name: &str, integration: Value, authorizer: Option<Value>) -> String {
-        let api = self.ask("apigateway", "/v2/apis", &json!({ "name": name, "protocolType": "HTTP" })).await;
-        let api = api["apiId"].as_str().unwrap();
-        let at = format!("/v2/apis/{api}");
-        let integration = self.ask("apigateway", &format!("{at}/integrations"), &integration).await;
-        let target = format!("integrations/{}", integration["integrationId"].as_str().unwrap());
-        let mut route = json!({ "routeKey": "$default", "target": target });
-        if let Some(authorizer) = authorizer {
-            let made = self.ask("apigateway", &format!("{at}/authorizers"), &authorizer).await;
-            route["authorizationType"] = json!("CUSTOM");
-            route["authorizerId"] = made["authorizerId"].clone();
-        }
-        self.ask("apigateway", &format!("{at}/routes"), &route).await;
-        self.ask(
-            "apigateway",
-            &format!("{at}/stages"),
-            &json!({ "stageName": "$default", "autoDeploy": true }),
-        )
-        .await;
-        format!("{}/_aws/execute-api/{api}/$default", self.services.url())
-    }
-
     /// A REST API of which every request goes upstream through `authorizer`. Gives its address.
     async fn rest_api(&self, name: &str, authorizer: Value) -> String {
-        let api = self.ask("apigateway", "/restapis", &json!({ "name": name })).await;
+        let api = self.services.ask("apigateway", "/restapis", &json!({ "name": name })).await;
         let (api, root) = (api["id"].as_str().unwrap(), api["rootResourceId"].as_str().unwrap());
         let at = format!("/restapis/{api}");
-        let authorizer = self.ask("apigateway", &format!("{at}/authorizers"), &authorizer).await;
+        let authorizer = self.services.ask("apigateway", &format!("{at}/authorizers"), &authorizer).await;
         let proxy = self
+            .services
             .ask("apigateway", &format!("{at}/resources/{root}"), &json!({ "pathPart": "{proxy+}" }))
             .await;
         let method = format!("{at}/resources/{}/methods/ANY", proxy["id"].as_str().unwrap());
-        self.ask(
-            "apigateway",
-            &method,
-            &json!({
-                "authorizationType": "CUSTOM", "authorizerId": authorizer["id"],
-                "requestParameters": { "method.request.path.proxy": true },
-            }),
-        )
-        .await;
-        self.ask(
-            "apigateway",
-            &format!("{method}/integration"),
-            &json!({
-                "type": "HTTP_PROXY", "httpMethod": "ANY", "uri": format!("{}/{{proxy}}", self.upstream),
-                "requestParameters": { "integration.request.path.proxy": "method.request.path.proxy" },
-            }),
-        )
-        .await;
-        self.ask("apigateway", &format!("{at}/deployments"), &json!({ "stageName": "prod" })).await;
+        self.services
+            .ask(
+                "apigateway",
+                &method,
+                &json!({
+                    "authorizationType": "CUSTOM", "authorizerId": authorizer["id"],
+                    "requestParameters": { "method.request.path.proxy": true },
+                }),
+            )
+            .await;
+        self.services
+            .ask(
+                "apigateway",
+                &format!("{method}/integration"),
+                &json!({
+                    "type": "HTTP_PROXY", "httpMethod": "ANY", "uri": format!("{}/{{proxy}}", self.upstream),
+                    "requestParameters": { "integration.request.path.proxy": "method.request.path.proxy" },
+                }),
+            )
+            .await;
+        self.services.ask("apigateway", &format!("{at}/deployments"), &json!({ "stageName": "prod" })).await;
         format!("{}/_aws/execute-api/{api}/prod", self.services.url())
     }
 
@@ -276,10 +220,10 @@ impl Account {
             "DRAWBRIDGE_CONFIG": self.config("https://keys.example.com/jwks/{backend}/{kid}"),
             "AWS_ENDPOINT_URL": self.services.url(),
         });
-        let arn = self.function("jwks", &binary, environment).await;
+        let arn = self.services.function("jwks", &binary, environment).await;
         let integration =
             json!({ "integrationType": "AWS_PROXY", "integrationUri": arn, "payloadFormatVersion": "2.0" });
-        format!("{}/jwks/{{backend}}/{{kid}}", self.http_api("keys", integration, None).await)
+        format!("{}/jwks/{{backend}}/{{kid}}", self.services.http_api("keys", integration, None).await)
     }
 
     /// An API of one kind in front of the upstream. Gives its address.
@@ -289,7 +233,7 @@ impl Account {
             "DRAWBRIDGE_CONFIG": self.config(keys), "DRAWBRIDGE_BACKEND": "orders",
             "DRAWBRIDGE_HTTP_RESPONSE": if shape == Shape::Http20Simple { "simple" } else { "iam" },
         });
-        let arn = self.function("authorizer", &binary, environment).await;
+        let arn = self.services.function("authorizer", &binary, environment).await;
         let uri = format!("arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{arn}/invocations");
         if shape.is_rest() {
             let kind = if shape == Shape::RestToken { "TOKEN" } else { "REQUEST" };
@@ -308,7 +252,7 @@ impl Account {
             "integrationType": "HTTP_PROXY", "integrationMethod": "ANY", "integrationUri": self.upstream,
             "payloadFormatVersion": "1.0",
         });
-        self.http_api("orders", integration, Some(authorizer)).await
+        self.services.http_api("orders", integration, Some(authorizer)).await
     }
 
     /// The reasons of the decisions that were recorded since `from` bytes, and how many bytes there are now.

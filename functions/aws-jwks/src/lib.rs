@@ -8,6 +8,7 @@ use drawbridge_bridge::KeyEndpoint;
 use drawbridge_config::{Environment, Store};
 use drawbridge_gate::open_directory;
 use drawbridge_keys::{KeyStore, StoreError};
+use drawbridge_serve::log;
 use lambda_http::{Request, Response, http::header::IF_NONE_MATCH, service_fn};
 
 /// Serves the Lambda Runtime API until the runtime ends the process.
@@ -16,7 +17,9 @@ use lambda_http::{Request, Response, http::header::IF_NONE_MATCH, service_fn};
 /// A configuration with mistakes, a store that cannot be opened, a Runtime API that does not answer.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = drawbridge_config::load_from_environment(environment)?;
-    let endpoint = Arc::new(KeyEndpoint::open(&config, &open)?);
+    let endpoint = Arc::new(KeyEndpoint::open_known(&config, &open, |store| {
+        log::info(&format!("the keys of the store `{store}` are published elsewhere"));
+    })?);
     lambda_http::run(service_fn(move |request: Request| {
         let endpoint = Arc::clone(&endpoint);
         async move { answer(&endpoint, &request).await }

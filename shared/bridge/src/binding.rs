@@ -60,8 +60,8 @@ impl Binding {
 /// Of the first certificate in the file: the leaf stands before its chain (RFC 8446 section 4.4.2).
 fn thumbprint(file: &Path) -> Result<String, BindingError> {
     let text = fs::read(file).map_err(|error| BindingError::Read(file.to_owned(), error))?;
-    let certificate = CertificateDer::from_pem_slice(&text)
-        .map_err(|error| BindingError::Pem(file.to_owned(), error))?;
+    let certificate =
+        CertificateDer::from_pem_slice(&text).map_err(|error| BindingError::Pem(file.to_owned(), error))?;
     Ok(URL_SAFE_NO_PAD.encode(digest(&SHA256, &certificate)))
 }
 

@@ -14,7 +14,10 @@ use uuid::Uuid;
 
 use crate::{
     binding::{Binding, BindingError},
-    current::STORE, sealing::SealingKey, signing::SigningKey};
+    current::STORE,
+    sealing::SealingKey,
+    signing::SigningKey,
+};
 
 /// Mints the bridged tokens of one backend: issuer, audience, type, key and mapping are the backend's, never the caller's.
 pub struct Minter {

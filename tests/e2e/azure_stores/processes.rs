@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -46,29 +46,9 @@ fn configuration(vault: &KeyVault) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// A program in a Function App of this vault: what the tester's own machine says of Azure and proxies is not for it.
-fn program(path: &Path, vault: &KeyVault) -> Command {
-    let mut command = Command::new(path);
-    for name in [
-        "AZURE_CLIENT_ID",
-        "AZURE_FEDERATED_TOKEN_FILE",
-        "AZURE_TOKEN_CREDENTIALS",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "https_proxy",
-        "all_proxy",
-        "no_proxy",
-        "SSL_CERT_DIR",
-    ] {
-        command.env_remove(name);
-    }
-    command.envs(vault.environment()).stdin(Stdio::null());
-    command
-}
-
 fn keys(vault: &KeyVault, config: &Path, arguments: &[&str]) -> Output {
     let (verb, rest) = arguments.split_first().unwrap();
-    let mut command = program(drawbridge(), vault);
+    let mut command = vault.command(drawbridge());
     command.args(["keys", verb, "--format", "json", "--config"]).arg(config).args(rest).output().unwrap()
 }
 
@@ -126,7 +106,7 @@ async fn without_an_identity_that_the_vault_knows_an_operator_is_told_so() {
         ("AZURE_TOKEN_CREDENTIALS", "WorkloadIdentityCredential", "tenant"),
         ("SSL_CERT_FILE", "/nonexistent", "unavailable"),
     ] {
-        let mut command = program(drawbridge(), &vault);
+        let mut command = vault.command(drawbridge());
         command.env(name, value).args(["keys", "list", "--config"]).arg(&config);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -142,7 +122,7 @@ async fn the_function_app_publishes_keys_of_the_vault_and_opens_tokens_that_are_
     let (_folder, config) = configuration(&vault);
     let handler = build("drawbridge-azure-functions", "drawbridge-azure-functions");
     let address = free_address();
-    let mut command = program(&handler, &vault);
+    let mut command = vault.command(&handler);
     command
         .env("FUNCTIONS_CUSTOMHANDLER_PORT", address.port().to_string())
         .env("DRAWBRIDGE_CONFIG", &config)

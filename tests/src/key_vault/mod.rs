@@ -12,7 +12,8 @@ mod objects;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -133,6 +134,26 @@ impl KeyVault {
             ("HTTPS_PROXY", format!("http://{}", self.proxy)),
             ("SSL_CERT_FILE", self.root_certificate().display().to_string()),
         ]
+    }
+
+    /// A program in a Function App of this vault: what the tester's own machine says of Azure and proxies is not for it.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        for name in [
+            "AZURE_CLIENT_ID",
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_TOKEN_CREDENTIALS",
+            "ALL_PROXY",
+            "NO_PROXY",
+            "https_proxy",
+            "all_proxy",
+            "no_proxy",
+            "SSL_CERT_DIR",
+        ] {
+            command.env_remove(name);
+        }
+        command.envs(self.environment()).stdin(Stdio::null());
+        command
     }
 
     /// The root of its certificate, which is all that its clients trust.

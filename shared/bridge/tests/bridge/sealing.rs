@@ -75,7 +75,8 @@ async fn a_token_in_every_algorithm_goes_from_the_bridge_through_the_gate() {
 #[tokio::test]
 async fn the_content_is_encrypted_as_the_backend_is_configured_for() {
     for content in ContentEncryption::ALL {
-        let house = house(&format!("required\n    content_encryption: {content}"), algorithm("ECDH-ES")).await;
+        let house =
+            house(&format!("required\n    content_encryption: {content}"), algorithm("ECDH-ES")).await;
         let token = minted(&house).await.unwrap();
         assert_eq!(header(&token)["enc"], content.name());
         assert_eq!(decided(&house, &token).await, Reason::Allowed, "{content}");
