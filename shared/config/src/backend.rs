@@ -7,7 +7,7 @@ use drawbridge_verify::jwe::ContentEncryption;
 use url::Url;
 
 use crate::{
-    Backend, Encryption, PolicyFile,
+    Backend, Encryption, Policies, PolicyFile,
     diagnostics::{Report, Reported, list, quote},
     issuer::{MAX_BRIDGED_LIFETIME, MIN_LIFETIME},
     policies::PolicyCheck,
@@ -42,7 +42,7 @@ pub(crate) fn backend(
             Ok((routes, owners)) => (Ok(routes), owners),
             Err(reported) => (Err(reported), Vec::new()),
         };
-        let policy = backend.or("policy", Vec::new(), |node, report| policies(node, folder, report));
+        let policy = backend.or("policy", Vec::new(), |node, report| policy_files(node, folder, report));
         let mapped = || node.field("claims").into_iter().flat_map(Node::names);
         let context =
             backend.or("context", vec!["sub".to_owned()], |node, report| context(node, mapped(), report));
@@ -50,12 +50,15 @@ pub(crate) fn backend(
         let content_encryption =
             backend.or("content_encryption", DEFAULT_CONTENT_ENCRYPTION, word(&CONTENT_ENCRYPTION));
         let bound_to = backend.optional("bound_to", text);
+        let policies = Policies::default();
         let used = routes.as_ref().map_or(Ok(()), |routes| policies_are_used(backend, routes, report));
         if let (Ok(routes), Ok(claims), Ok(files)) = (&routes, &claims, &policy)
             && routes.iter().any(|route| route.policy)
         {
             let claims = claims.keys().cloned().collect();
-            report.leave(PolicyCheck::new(backend.place_of("policy"), routes, claims, files));
+            let check =
+                PolicyCheck::new(backend.place_of("policy"), routes, claims, files, policies.clone());
+            report.leave(check);
         }
         let sealed = encryption.is_ok_and(|encryption| encryption != Encryption::Refused);
         let opened = if sealed && !backend.has("store") {
@@ -91,6 +94,7 @@ pub(crate) fn backend(
             routes: routes?,
             owners,
             policy: policy?,
+            policies,
             context: context?,
             encryption: encryption?,
             content_encryption: content_encryption?,
@@ -136,7 +140,7 @@ fn route(node: &Node, report: &Report) -> Result<(Route, Option<String>), Report
     })
 }
 
-fn policies(node: &Node, folder: &Path, report: &Report) -> Result<Vec<PolicyFile>, Reported> {
+fn policy_files(node: &Node, folder: &Path, report: &Report) -> Result<Vec<PolicyFile>, Reported> {
     distinct(|node: &Node, report: &Report| {
         let name = text(node, report)?;
         let text = policy_text(&folder.join(&name)).map_err(|why| {

@@ -21,6 +21,6 @@ pub use diagnostics::{Mistake, Mistakes};
 pub use load::{
     Environment, ProcessEnvironment, load, load_file, load_from_environment, load_leaving_policies,
 };
-pub use policies::PolicyChecks;
+pub use policies::{Policies, PolicyChecks};
 pub use schema::JSON_SCHEMA;
 pub use types::*;

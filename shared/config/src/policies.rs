@@ -1,4 +1,6 @@
-//! Whether the policies of a backend fit its routes and claims: as much work as all else of reading a configuration.
+//! The policies of a backend, and whether they fit its routes and claims: as much work as all else of reading a configuration.
+
+use std::sync::{Arc, OnceLock};
 
 use drawbridge_policy::{Routes, cedar::CedarPolicies};
 
@@ -8,11 +10,15 @@ use crate::{
     tree::Place,
 };
 
+/// The policies of a backend, once they were checked.
+#[derive(Clone, Debug, Default)]
+pub struct Policies(Arc<OnceLock<CedarPolicies>>);
+
 /// Policies that were read but not yet compared with the routes and claims that they are about.
 ///
-/// They name what no request can have until [`run`](Self::run) says otherwise: nothing may be decided before.
+/// Until [`run`](Self::run) there are no [`Policies`] to decide with.
 #[derive(Debug)]
-#[must_use = "nothing may be decided before it was run"]
+#[must_use = "there is nothing to decide with before it was run"]
 pub struct PolicyChecks {
     file: String,
     checks: Vec<PolicyCheck>,
@@ -26,6 +32,15 @@ pub(crate) struct PolicyCheck {
     routes: Routes,
     claims: Vec<String>,
     files: Vec<PolicyFile>,
+    /// Where they are waited for.
+    checked: Policies,
+}
+
+impl Policies {
+    /// None where they have mistakes, were not checked yet, or no route has `policy: true`.
+    pub fn get(&self) -> Option<&CedarPolicies> {
+        self.0.get()
+    }
 }
 
 impl PolicyChecks {
@@ -51,13 +66,27 @@ impl PolicyChecks {
 
 impl PolicyCheck {
     /// `place` names the files.
-    pub(crate) fn new(place: &Place, routes: &Routes, claims: Vec<String>, files: &[PolicyFile]) -> Self {
-        Self { path: place.path.to_string(), routes: routes.clone(), claims, files: files.to_vec() }
+    pub(crate) fn new(
+        place: &Place,
+        routes: &Routes,
+        claims: Vec<String>,
+        files: &[PolicyFile],
+        checked: Policies,
+    ) -> Self {
+        Self { path: place.path.to_string(), routes: routes.clone(), claims, files: files.to_vec(), checked }
     }
 
     pub(crate) fn run(&self, report: &Report) -> Result<(), Reported> {
         let texts: Vec<_> = self.files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
-        let mistakes = CedarPolicies::check(&self.routes, self.claims.iter().map(String::as_str), &texts);
+        let claims = self.claims.iter().map(String::as_str);
+        let mistakes = match CedarPolicies::new(&self.routes, claims, &texts) {
+            Ok(policies) => {
+                // A check is run once.
+                let _ = self.checked.0.set(policies);
+                return Ok(());
+            }
+            Err(mistakes) => mistakes,
+        };
         let reported = mistakes.into_iter().map(|mistake| {
             report.within(&self.path, mistake.file, mistake.line, mistake.column, mistake.message)
         });

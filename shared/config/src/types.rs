@@ -7,6 +7,8 @@ use drawbridge_policy::Routes;
 use drawbridge_verify::{Algorithms, MediaType, Relaxation, Thumbprint, jwe::ContentEncryption};
 use url::Url;
 
+use crate::Policies;
+
 /// The whole file.
 #[derive(Debug)]
 pub struct Config {
@@ -117,6 +119,8 @@ pub struct Backend {
     pub owners: Vec<Option<String>>,
     /// `policy`: Cedar files with their text.
     pub policy: Vec<PolicyFile>,
+    /// What these files decide, ready once they were checked.
+    pub policies: Policies,
     /// `context`: the claims that the backend is told; default `[sub]`.
     pub context: Vec<String>,
     /// `encryption`: default `refused`.

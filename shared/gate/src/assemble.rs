@@ -5,7 +5,6 @@ use drawbridge_keys::{
     BackendName, Decrypters, Discovery, HttpClient, JwksUrl, KeySource, KeyStore, Resolver, StoreError,
     StoreSource, directory::DirectoryStore,
 };
-use drawbridge_policy::cedar::CedarPolicies;
 use drawbridge_verify::{MediaType, Relaxation, Rules};
 use thiserror::Error;
 
@@ -60,7 +59,6 @@ fn guard(
 ) -> Result<Gate, AssembleError> {
     context::check_names(&backend.context)
         .map_err(|mistake| AssembleError(format!("backends.{}.context: {mistake}", backend.name)))?;
-    let policies = policies(backend)?;
     let rules = Rules {
         audiences: vec![backend.audience.clone()],
         single_audience: true,
@@ -80,7 +78,7 @@ fn guard(
         resolver: Arc::new(resolver(issuer, source, Some(&backend.name))),
         seen: Seen::default(),
         routes: backend.routes.clone(),
-        policies: Some(policies),
+        policies: Some(backend.policies.clone()),
         context: backend.context.clone(),
         audit,
     })
@@ -207,17 +205,6 @@ fn configured<'c>(config: &'c Config, backend: &BackendName) -> Result<&'c Backe
 
 fn named_issuer<'c>(config: &'c Config, name: &str) -> Result<&'c Issuer, AssembleError> {
     config.issuers.get(name).ok_or_else(|| AssembleError(format!("issuers.{name}: not configured")))
-}
-
-/// Parsed and ready; the configuration checked them when it was loaded.
-fn policies(backend: &Backend) -> Result<CedarPolicies, AssembleError> {
-    let files: Vec<_> = backend.policy.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect();
-    CedarPolicies::new(&backend.routes, backend.claims.keys().map(String::as_str), &files).map_err(
-        |mistakes| {
-            let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            AssembleError(format!("backends.{}.policy: {}", backend.name, mistakes.join("; ")))
-        },
-    )
 }
 
 /// What an issuer's tokens owe whoever they are for.

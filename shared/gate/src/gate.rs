@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use drawbridge_config::Policies;
 use drawbridge_keys::{BackendName, Resolver};
 use drawbridge_policy::{
     METHODS, Match, Path, Routes,
-    cedar::{CedarPolicies, Facts},
+    cedar::Facts,
 };
 use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified, jwe::Nested};
 
@@ -22,7 +23,7 @@ pub struct Gate {
     pub(crate) seen: Seen,
     pub(crate) routes: Routes,
     /// None at the edge: policies are about bridged claims, and the backend's gate decides with them.
-    pub(crate) policies: Option<CedarPolicies>,
+    pub(crate) policies: Option<Policies>,
     pub(crate) context: Vec<String>,
     pub(crate) audit: Arc<dyn AuditSink>,
 }
@@ -181,6 +182,7 @@ impl Gate {
         found.authorize(claims)?;
         let policies = match &self.policies {
             Some(policies) if found.route.policy => {
+                let policies = policies.get().ok_or(Reason::Internal)?;
                 policies.authorize(&found, &Facts { claims, source_ip: request.source_ip, now: event.at })?
             }
             _ => Vec::new(),

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use drawbridge_config::{Environment, load_leaving_policies};
 use drawbridge_gate::{AuditError, AuditEvent, AuditSink, Decision, OcsfLines, Reason, Subject};
 use drawbridge_verify::{UnixTime, jwe::ContentEncryption};
 use serde_json::{Value, json};
@@ -231,6 +232,23 @@ fn sales_staff_see_the_customers_of_their_own_region_and_the_policy_is_on_record
             .collect();
         assert_eq!(on_record, policies, "{roles} {region:?}");
     }
+}
+
+#[test]
+fn nothing_is_decided_by_policies_that_were_not_checked() {
+    struct Document;
+    impl Environment for Document {
+        fn var(&self, _name: &str) -> Option<String> {
+            Some(support::CONFIG.replace("policies/orders.cedar", "tests/policies/orders.cedar"))
+        }
+    }
+    let (config, checks) = load_leaving_policies(&Document).unwrap();
+    let house = House::of(config);
+    let gate = house.gate("orders");
+    let admin = Case::new().to("GET", "/regions/EU/customers").claim("roles", json!(["admin"]));
+    assert_eq!(admin.decide(&gate).reason(), Reason::Internal);
+    checks.run().unwrap();
+    assert_eq!(admin.decide(&gate).reason(), Reason::Allowed);
 }
 
 #[test]

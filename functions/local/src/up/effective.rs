@@ -209,6 +209,7 @@ fn backend_json(backend: &Backend, upstream: &str, policies: &mut Vec<(String, S
         routes,
         owners,
         policy,
+        policies: _,
         context,
         encryption,
         content_encryption,

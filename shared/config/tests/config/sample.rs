@@ -193,9 +193,11 @@ fn policies_that_are_left_are_found_to_fit_or_not_when_they_are_checked() {
         }
     }
 
-    let (_, checks) = load_leaving_policies(&Document(format!("{FOLDER}/drawbridge.yaml"))).unwrap();
-    assert!(!checks.is_empty());
+    let ready = |config: &Config| config.backends[&"orders".parse().unwrap()].policies.get().is_some();
+    let (config, checks) = load_leaving_policies(&Document(format!("{FOLDER}/drawbridge.yaml"))).unwrap();
+    assert!(!checks.is_empty() && !ready(&config));
     assert_eq!(checks.run(), Ok(()));
+    assert!(ready(&config));
     let (_, checks) = load_leaving_policies(&Document(crate::mistakes::BASE.to_owned())).unwrap();
     assert!(checks.is_empty());
 
@@ -205,6 +207,7 @@ fn policies_that_are_left_are_found_to_fit_or_not_when_they_are_checked() {
     let (config, checks) = load_leaving_policies(&Document(wrong.clone())).unwrap();
     assert_eq!(config.backends.len(), 2);
     let left = checks.run().unwrap_err();
+    assert!(!ready(&config));
     assert_eq!(left, load_from_environment(&Document(wrong.clone())).unwrap_err());
     assert!(left.to_string().contains("there is no such action"), "{left}");
 

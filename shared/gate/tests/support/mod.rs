@@ -131,6 +131,10 @@ impl House {
     }
 
     pub fn with_config(text: &str) -> Self {
+        Self::of(load(text))
+    }
+
+    pub fn of(config: Config) -> Self {
         let shelf = Shelf::new([
             ("orders.sig.1", Ok(Signs::Orders.jwk("orders.sig.1"))),
             ("billing.sig.1", Ok(Signs::Billing.jwk("billing.sig.1"))),
@@ -143,7 +147,6 @@ impl House {
             ("orders.sig.1", Ok(Signs::Login.jwk("orders.sig.1"))),
         ]);
         let lines = Lines::default();
-        let config = load(text);
         Self { config, shelf, login, audit: Arc::new(OcsfLines::new(lines.clone())), lines }
     }
 

@@ -26,6 +26,7 @@ use std::net::IpAddr;
 use drawbridge_verify::{UnixTime, Verified};
 
 use self::{
+    load::Loaded,
     plan::{Plan, Unbuildable},
     uses::ClaimType,
 };
@@ -51,12 +52,11 @@ pub struct Facts<'a> {
 }
 
 impl CedarPolicies {
-    /// Parses policy files (name and text) for the routes with `policy: true`. `claims` are the names of mapped claims.
-    ///
-    /// Does only what a request will need: [`check`](Self::check) is the one that compares them with the configuration.
+    /// Parses policy files (name and text) for the routes with `policy: true`, and compares them with what a request can have.
+    /// `claims` are the names of mapped claims. Takes milliseconds.
     ///
     /// # Errors
-    /// Every mistake in the syntax, and policies of one id.
+    /// Every mistake: in the syntax, policies of one id, and names and types that no request to these routes can have.
     pub fn new<'c>(
         routes: &Routes,
         claims: impl IntoIterator<Item = &'c str>,
@@ -64,25 +64,15 @@ impl CedarPolicies {
     ) -> Result<Self, Vec<PolicyMistake>> {
         let claims: Vec<_> = claims.into_iter().collect();
         let loaded = load::load(files)?;
-        let impossible =
-            |_| vec![PolicyMistake::of_files(files, "the policies cannot be made ready".to_owned())];
-        Ok(Self { plans: Plan::all(routes, &claims, &loaded).map_err(impossible)? })
+        let mistakes = check::check(routes, &claims, &loaded);
+        if mistakes.is_empty() { Self::unchecked(routes, &claims, &loaded) } else { Err(mistakes) }
     }
 
-    /// Every mistake in policy files: syntax, and names and types that no request to these routes can have.
-    pub fn check<'c>(
-        routes: &Routes,
-        claims: impl IntoIterator<Item = &'c str>,
-        files: &[(&str, &str)],
-    ) -> Vec<PolicyMistake> {
-        if files.is_empty() {
-            return Vec::new();
-        }
-        let claims: Vec<_> = claims.into_iter().collect();
-        match load::load(files) {
-            Ok(loaded) => check::check(routes, &claims, &loaded),
-            Err(mistakes) => mistakes,
-        }
+    /// Of policies that may name what no request can have.
+    fn unchecked(routes: &Routes, claims: &[&str], loaded: &Loaded<'_>) -> Result<Self, Vec<PolicyMistake>> {
+        let impossible =
+            |_| vec![PolicyMistake::of_files(loaded.files, "the policies cannot be made ready".to_owned())];
+        Ok(Self { plans: Plan::all(routes, claims, loaded).map_err(impossible)? })
     }
 
     /// Whether the policies permit the request, and the ids of those that do, in order.
