@@ -1,7 +1,7 @@
 # An HTTP API in front of one backend, every route behind the Drawbridge authorizer.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9" # a validation that reads another variable
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
@@ -10,9 +10,15 @@ terraform {
 locals {
   # Every route names its authorizer: there is no default route that could be reached without one.
   routes = toset(var.routes)
-  # $context.routeKey keeps a cached decision of one route from being applied to another; a path parameter cannot be an identity
-  # source, so a policy kind that depends on the object is never cached.
-  identity_sources = var.cache_ttl_seconds == 0 ? ["$request.header.Authorization"] : ["$request.header.Authorization", "$context.routeKey"]
+  # $context.routeKey keeps a cached decision of one route from being applied to another. A simple answer says nothing of paths, and a
+  # route takes paths that the gate refuses (a parameter that decodes to a slash), so that it is for one path alone.
+  identity_sources = concat(
+    ["$request.header.Authorization"],
+    var.cache_ttl_seconds == 0 ? [] : ["$context.routeKey"],
+    var.cache_ttl_seconds == 0 || var.http_response == "iam" ? [] : ["$context.path"],
+  )
+  # A backend that obeys one would do something else than was allowed. The gate refuses them, but is not asked on a cached allow.
+  method_overrides = ["x-http-method-override", "x-http-method", "x-method-override"]
 }
 
 resource "aws_apigatewayv2_api" "this" {
@@ -38,8 +44,12 @@ resource "aws_apigatewayv2_authorizer" "this" {
       error_message = "cache_ttl_seconds must be 0 while object_decisions is true: API Gateway cannot put a path parameter into the cache key, so a cached decision would be applied to another object."
     }
     precondition {
+      condition     = var.cache_ttl_seconds == 0 || !var.bound
+      error_message = "cache_ttl_seconds must be 0 while bound is true: an answer that is remembered for a token is given to whoever sends it, with another certificate or none."
+    }
+    precondition {
       condition     = var.cache_ttl_seconds <= floor(var.token_lifetime_seconds / 2)
-      error_message = "cache_ttl_seconds must be at most half of token_lifetime_seconds: API Gateway does not know a token's `exp` and would go on allowing it."
+      error_message = "cache_ttl_seconds must be at most half of token_lifetime_seconds: API Gateway does not know a token's `exp` and allows it for up to the TTL longer."
     }
   }
 }
@@ -52,20 +62,31 @@ resource "aws_lambda_permission" "authorizer" {
   source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/authorizers/${aws_apigatewayv2_authorizer.this.id}"
 }
 
-# What the authorizer says of the caller replaces whatever the client sent under the same names.
+# What the authorizer says of the caller replaces whatever the client sent under the same names. The token goes on to the backend:
+# Authorization is among the headers that a mapping of an HTTP API must not name.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html (reserved headers)
 resource "aws_apigatewayv2_integration" "this" {
   api_id               = aws_apigatewayv2_api.this.id
   integration_type     = "HTTP_PROXY"
   integration_method   = "ANY"
-  integration_uri      = var.upstream_url
-  connection_type      = var.vpc_link_id == null ? "INTERNET" : "VPC_LINK"
-  connection_id        = var.vpc_link_id
+  integration_uri      = var.private == null ? var.upstream_url : var.private.listener_arn
+  connection_type      = var.private == null ? "INTERNET" : "VPC_LINK"
+  connection_id        = try(var.private.vpc_link_id, null)
   timeout_milliseconds = 29000
 
   request_parameters = merge(
-    { "overwrite:path" = "$request.path", "remove:header.authorization" = "''" },
+    { "overwrite:path" = "$request.path" },
+    { for header in local.method_overrides : "remove:header.${header}" => "''" },
     { for claim in var.context : "overwrite:header.x-drawbridge-${replace(claim, "_", "-")}" => "$context.authorizer.${claim}" },
   )
+
+  # Without it a private integration speaks plain HTTP.
+  dynamic "tls_config" {
+    for_each = var.private == null ? [] : [regex("^https://([^:/]+)", var.upstream_url)[0]]
+    content {
+      server_name_to_verify = tls_config.value
+    }
+  }
 }
 
 resource "aws_apigatewayv2_route" "this" {
@@ -100,15 +121,14 @@ resource "aws_apigatewayv2_stage" "this" {
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
-      time              = "$context.requestTime"
-      requestId         = "$context.requestId"
-      sourceIp          = "$context.identity.sourceIp"
-      routeKey          = "$context.routeKey"
-      status            = "$context.status"
-      latency           = "$context.responseLatency"
-      authorizerError   = "$context.authorizer.error"
-      authorizerLatency = "$context.authorizer.latency"
-      principal         = "$context.authorizer.principalId"
+      time            = "$context.requestTime"
+      requestId       = "$context.requestId"
+      sourceIp        = "$context.identity.sourceIp"
+      routeKey        = "$context.routeKey"
+      status          = "$context.status"
+      latency         = "$context.responseLatency"
+      authorizerError = "$context.authorizer.error"
+      principal       = "$context.authorizer.principal" # from the authorizer's context: an HTTP API has no principalId here
     })
   }
 }

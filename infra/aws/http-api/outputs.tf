@@ -12,3 +12,11 @@ output "stage_arn" {
   description = "ARN of the stage."
   value       = aws_apigatewayv2_stage.this.arn
 }
+
+output "domain_target" {
+  description = "What an alias record for the domain points to: `name` and `zone_id`; null without a domain."
+  value = var.domain == null ? null : {
+    name    = aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].target_domain_name
+    zone_id = aws_apigatewayv2_domain_name.this[0].domain_name_configuration[0].hosted_zone_id
+  }
+}

@@ -4,17 +4,21 @@ variable "name" {
 }
 
 variable "upstream_url" {
-  description = "Where allowed requests go: the backend's base URL."
+  description = "Where allowed requests go: the backend's address, without a path, as the request's own path takes its place."
   type        = string
   validation {
-    condition     = startswith(var.upstream_url, "https://")
-    error_message = "upstream_url must begin with https://; what follows the gateway carries the caller's identity."
+    condition     = can(regex("^https://[a-zA-Z0-9.-]+(:[0-9]+)?$", var.upstream_url))
+    error_message = "upstream_url must be https:// and a host, such as https://orders.internal.example.com, without a path or a slash at the end: the request's path takes its place, and what follows the gateway carries the caller's identity."
   }
 }
 
 variable "authorizer_invoke_arn" {
   description = "`invoke_arn` of the authorizer module."
   type        = string
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:apigateway:[a-z0-9-]+:lambda:path/", var.authorizer_invoke_arn))
+    error_message = "authorizer_invoke_arn must be the `invoke_arn` of the authorizer module, not the ARN of its function."
+  }
 }
 
 variable "authorizer_function_name" {
@@ -38,8 +42,14 @@ variable "object_decisions" {
   default     = true
 }
 
+variable "bound" {
+  description = "Whether the backend's tokens are bound to a client certificate (`bound_to` in drawbridge.yaml)."
+  type        = bool
+  default     = false
+}
+
 variable "cache_ttl_seconds" {
-  description = "How long API Gateway remembers a decision. A revocation takes effect that much later."
+  description = "How long API Gateway remembers a decision. A token is accepted for up to that much longer than its `exp`, and a revocation takes effect that much later."
   type        = number
   default     = 0
   validation {
@@ -71,12 +81,20 @@ variable "requests_per_second" {
 variable "log_kms_key_arn" {
   description = "KMS key that encrypts the access logs."
   type        = string
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.log_kms_key_arn))
+    error_message = "log_kms_key_arn must be the ARN of a KMS key."
+  }
 }
 
 variable "log_retention_days" {
-  description = "How long access logs are kept, in days."
+  description = "How long access logs are kept, in days; one of CloudWatch's steps."
   type        = number
   default     = 365
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one of CloudWatch's steps, such as 30, 90 or 365."
+  }
 }
 
 variable "tags" {
@@ -104,10 +122,17 @@ variable "http_response" {
   }
 }
 
-variable "vpc_link_id" {
-  description = "VPC link to a private backend; null for a public one."
-  type        = string
-  default     = null
+variable "private" {
+  description = "VPC link to a private backend and the HTTPS listener of its load balancer, whose certificate has the host of upstream_url; null for a public one."
+  type = object({
+    vpc_link_id  = string
+    listener_arn = string
+  })
+  default = null
+  validation {
+    condition     = var.private == null || can(regex("^arn:[a-z-]+:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/", var.private.listener_arn))
+    error_message = "private.listener_arn must be the ARN of a listener of an application or network load balancer, which an HTTP API takes instead of an address."
+  }
 }
 
 variable "domain" {
@@ -120,7 +145,11 @@ variable "domain" {
   })
   default = null
   validation {
-    condition     = try(var.domain.truststore_uri, null) == null || startswith(try(var.domain.truststore_uri, ""), "s3://")
+    condition     = var.domain == null || can(regex("^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/", var.domain.certificate_arn))
+    error_message = "domain.certificate_arn must be the ARN of a certificate in ACM, in the API's region."
+  }
+  validation {
+    condition     = try(var.domain.truststore_uri, null) == null || can(regex("^s3://", var.domain.truststore_uri))
     error_message = "domain.truststore_uri must begin with s3://, as API Gateway reads it from S3."
   }
 }

@@ -27,9 +27,52 @@ run "every_route_is_behind_the_authorizer" {
     error_message = "the backend should be told what the authorizer says, whatever the client sent"
   }
   assert {
-    condition     = contains(keys(aws_apigatewayv2_integration.this.request_parameters), "remove:header.authorization")
-    error_message = "the token should not reach the backend"
+    condition     = !anytrue([for key in keys(aws_apigatewayv2_integration.this.request_parameters) : endswith(lower(key), ":header.authorization")])
+    error_message = "Authorization is reserved: API Gateway refuses an integration that maps it"
   }
+  assert {
+    condition     = alltrue([for header in ["x-http-method-override", "x-http-method", "x-method-override"] : contains(keys(aws_apigatewayv2_integration.this.request_parameters), "remove:header.${header}")])
+    error_message = "a header that asks for another method should not reach the backend"
+  }
+  assert {
+    condition     = strcontains(aws_apigatewayv2_stage.this.access_log_settings[0].format, "$context.authorizer.principal\"") && !strcontains(aws_apigatewayv2_stage.this.access_log_settings[0].format, "authorizer.latency")
+    error_message = "the access log should have variables that an HTTP API has"
+  }
+  assert {
+    condition     = aws_apigatewayv2_integration.this.integration_uri == var.upstream_url && aws_apigatewayv2_integration.this.connection_type == "INTERNET"
+    error_message = "a public backend should be reached by its address"
+  }
+}
+
+run "a_private_backend_is_reached_over_tls_and_has_to_show_its_name" {
+  command = plan
+  variables {
+    upstream_url = "https://orders.internal.example.com:8443"
+    private = {
+      vpc_link_id  = "abc123"
+      listener_arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/orders/50dc6c495c0c9188/0467ef3c8400ae65"
+    }
+  }
+  assert {
+    condition     = aws_apigatewayv2_integration.this.integration_uri == var.private.listener_arn && aws_apigatewayv2_integration.this.connection_type == "VPC_LINK"
+    error_message = "a private integration should name a listener"
+  }
+  assert {
+    condition     = aws_apigatewayv2_integration.this.tls_config[0].server_name_to_verify == "orders.internal.example.com"
+    error_message = "the certificate behind the link should be the backend's"
+  }
+}
+
+run "a_private_backend_without_a_listener" {
+  command = plan
+  variables { private = { vpc_link_id = "abc123", listener_arn = "https://orders.internal.example.com" } }
+  expect_failures = [var.private]
+}
+
+run "an_upstream_whose_path_would_be_lost" {
+  command = plan
+  variables { upstream_url = "https://orders.internal.example.com/v1" }
+  expect_failures = [var.upstream_url]
 }
 
 run "a_cache_is_kept_apart_by_route" {
@@ -39,9 +82,32 @@ run "a_cache_is_kept_apart_by_route" {
     cache_ttl_seconds = 30
   }
   assert {
-    condition     = contains(aws_apigatewayv2_authorizer.this.identity_sources, "$context.routeKey")
-    error_message = "a cached decision should be for one route alone"
+    condition     = toset(aws_apigatewayv2_authorizer.this.identity_sources) == toset(["$request.header.Authorization", "$context.routeKey", "$context.path"])
+    error_message = "a cached simple answer should be for one route and path alone"
   }
+}
+
+run "a_cached_policy_names_its_routes_itself" {
+  command = plan
+  variables {
+    object_decisions  = false
+    cache_ttl_seconds = 30
+    http_response     = "iam"
+  }
+  assert {
+    condition     = toset(aws_apigatewayv2_authorizer.this.identity_sources) == toset(["$request.header.Authorization", "$context.routeKey"])
+    error_message = "a cached policy should be for one route"
+  }
+}
+
+run "an_answer_about_a_bound_token_is_not_cached" {
+  command = plan
+  variables {
+    object_decisions  = false
+    cache_ttl_seconds = 30
+    bound             = true
+  }
+  expect_failures = [aws_apigatewayv2_authorizer.this]
 }
 
 run "a_decision_about_an_object_is_not_cached" {
@@ -90,4 +156,22 @@ run "a_ttl_out_of_range" {
   command = plan
   variables { cache_ttl_seconds = 4000 }
   expect_failures = [var.cache_ttl_seconds]
+}
+
+run "a_domain_without_a_certificate_of_acm" {
+  command = plan
+  variables { domain = { name = "orders.example.com", certificate_arn = "orders.pem" } }
+  expect_failures = [var.domain]
+}
+
+run "the_function_in_place_of_its_invocation" {
+  command = plan
+  variables { authorizer_invoke_arn = "arn:aws:lambda:eu-west-1:123456789012:function:drawbridge-orders" }
+  expect_failures = [var.authorizer_invoke_arn]
+}
+
+run "a_retention_that_cloudwatch_does_not_have" {
+  command = plan
+  variables { log_retention_days = 100 }
+  expect_failures = [var.log_retention_days]
 }
