@@ -2,20 +2,25 @@
 # `WWW-Authenticate`, which an authorizer itself cannot.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
 }
 
+data "aws_partition" "current" {}
+
 locals {
-  headers = { for claim in var.context : claim => "x-drawbridge-${replace(claim, "_", "-")}" }
+  # A backend that obeys one would do something else than was allowed. The gate refuses them, but is not asked on a cached allow, and
+  # a token authorizer is not told of them.
+  method_overrides = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"]
+  headers          = { for claim in var.context : claim => "x-drawbridge-${replace(claim, "_", "-")}" }
 }
 
 resource "aws_api_gateway_rest_api" "this" {
   #checkov:skip=CKV_AWS_237:create_before_destroy is set below
   name                         = var.name
-  disable_execute_api_endpoint = false
+  disable_execute_api_endpoint = var.domain != null
   tags                         = var.tags
 
   endpoint_configuration {
@@ -67,8 +72,16 @@ resource "aws_api_gateway_authorizer" "this" {
 
   lifecycle {
     precondition {
+      condition     = var.cache_ttl_seconds == 0 || !var.object_decisions
+      error_message = "cache_ttl_seconds must be 0 while object_decisions is true: a remembered policy would be applied to another object."
+    }
+    precondition {
+      condition     = var.cache_ttl_seconds == 0 || !var.bound
+      error_message = "cache_ttl_seconds must be 0 while bound is true: an answer that is remembered for a token is given to whoever sends it, with another certificate or none."
+    }
+    precondition {
       condition     = var.cache_ttl_seconds <= floor(var.token_lifetime_seconds / 2)
-      error_message = "cache_ttl_seconds must be at most half of token_lifetime_seconds: API Gateway does not know a token's `exp` and would go on allowing it."
+      error_message = "cache_ttl_seconds must be at most half of token_lifetime_seconds: API Gateway does not know a token's `exp` and allows it for up to the TTL longer."
     }
   }
 }
@@ -96,7 +109,10 @@ resource "aws_api_gateway_method" "this" {
   request_parameters   = { "method.request.path.proxy" = true }
 }
 
-# What the authorizer says of the caller replaces whatever the client sent under the same names.
+# What the authorizer says of the caller replaces whatever the client sent under the same names. A mapping can replace a header and
+# not remove it, and that a static value may be empty is documented nowhere: so the token becomes a word that is no credential, and a
+# method override asks for the method that the request has.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
 resource "aws_api_gateway_integration" "this" {
   rest_api_id             = aws_api_gateway_rest_api.this.id
   resource_id             = aws_api_gateway_resource.this.id
@@ -107,7 +123,8 @@ resource "aws_api_gateway_integration" "this" {
   timeout_milliseconds    = 29000
 
   request_parameters = merge(
-    { "integration.request.path.proxy" = "method.request.path.proxy", "integration.request.header.Authorization" = "''" },
+    { "integration.request.path.proxy" = "method.request.path.proxy", "integration.request.header.Authorization" = "'none'" },
+    { for header in local.method_overrides : "integration.request.header.${header}" => "context.httpMethod" },
     { for claim, header in local.headers : "integration.request.header.${header}" => "context.authorizer.${claim}" },
   )
 }
@@ -137,6 +154,7 @@ resource "aws_api_gateway_deployment" "this" {
   rest_api_id = aws_api_gateway_rest_api.this.id
   triggers = {
     redeployment = sha1(jsonencode([
+      aws_api_gateway_rest_api.this.disable_execute_api_endpoint, # holds from the next deployment on
       aws_api_gateway_authorizer.this, aws_api_gateway_method.this, aws_api_gateway_integration.this, aws_api_gateway_gateway_response.this,
     ]))
   }
@@ -156,7 +174,7 @@ resource "aws_cloudwatch_log_group" "access" {
 
 resource "aws_api_gateway_stage" "this" {
   #checkov:skip=CKV_AWS_120:a response cache in front of an authorised API would answer one caller with another's data
-  #checkov:skip=CKV2_AWS_51:client certificates are for backends that ask for them; mutual TLS with clients is on the domain
+  #checkov:skip=CKV2_AWS_51:client certificates are for backends that ask for them; clients authenticate by mutual TLS where `domain` has a truststore
   #checkov:skip=CKV2_AWS_29:the web ACL is attached by the waf module
   rest_api_id          = aws_api_gateway_rest_api.this.id
   deployment_id        = aws_api_gateway_deployment.this.id
@@ -179,6 +197,8 @@ resource "aws_api_gateway_stage" "this" {
       principal         = "$context.authorizer.principalId"
     })
   }
+
+  depends_on = [aws_api_gateway_account.this]
 }
 
 resource "aws_api_gateway_method_settings" "this" {
@@ -195,4 +215,57 @@ resource "aws_api_gateway_method_settings" "this" {
     throttling_rate_limit  = var.requests_per_second
     throttling_burst_limit = var.requests_per_second * 2
   }
+
+  depends_on = [aws_api_gateway_account.this]
+}
+
+# API Gateway refuses a stage that logs while the account has no role for it in this region. There is one for all REST APIs of the
+# account and region, so that it is not made unasked.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+resource "aws_iam_role" "logs" {
+  count              = var.account_log_role ? 1 : 0
+  name               = "${var.name}-apigateway-logs"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+  tags               = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "logs" {
+  count      = var.account_log_role ? 1 : 0
+  role       = aws_iam_role.logs[0].name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+}
+
+resource "aws_api_gateway_account" "this" {
+  count               = var.account_log_role ? 1 : 0
+  cloudwatch_role_arn = aws_iam_role.logs[0].arn
+
+  depends_on = [aws_iam_role_policy_attachment.logs]
+}
+
+# Mutual TLS needs a domain of one's own; the default endpoint is then closed.
+resource "aws_api_gateway_domain_name" "this" {
+  count                    = var.domain == null ? 0 : 1
+  domain_name              = var.domain.name
+  regional_certificate_arn = var.domain.certificate_arn
+  security_policy          = "TLS_1_2"
+  tags                     = var.tags
+
+  endpoint_configuration {
+    types = ["REGIONAL"]
+  }
+
+  dynamic "mutual_tls_authentication" {
+    for_each = var.domain.truststore_uri == null ? [] : [1]
+    content {
+      truststore_uri     = var.domain.truststore_uri
+      truststore_version = var.domain.truststore_version
+    }
+  }
+}
+
+resource "aws_api_gateway_base_path_mapping" "this" {
+  count       = var.domain == null ? 0 : 1
+  api_id      = aws_api_gateway_rest_api.this.id
+  stage_name  = aws_api_gateway_stage.this.stage_name
+  domain_name = aws_api_gateway_domain_name.this[0].domain_name
 }

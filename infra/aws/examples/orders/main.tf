@@ -171,18 +171,17 @@ module "http_api" {
 }
 
 module "rest_api" {
-  count                    = var.gateway == "rest" ? 1 : 0
-  source                   = "../../rest-api"
-  name                     = var.backend
-  upstream_url             = var.upstream_url
-  authorizer_invoke_arn    = module.authorizer.invoke_arn
-  authorizer_function_name = module.authorizer.function_name
-  authorizer_function_arn  = module.authorizer.function_arn
-  context                  = try(local.backend.context, ["sub"])
-  cache_ttl_seconds        = var.cache_ttl_seconds
-  token_lifetime_seconds   = local.lifetime
-  log_kms_key_arn          = aws_kms_key.this.arn
-  tags                     = local.tags
+  count                   = var.gateway == "rest" ? 1 : 0
+  source                  = "../../rest-api"
+  name                    = var.backend
+  upstream_url            = var.upstream_url
+  authorizer_invoke_arn   = module.authorizer.invoke_arn
+  authorizer_function_arn = module.authorizer.function_arn
+  context                 = try(local.backend.context, ["sub"])
+  cache_ttl_seconds       = var.cache_ttl_seconds
+  token_lifetime_seconds  = local.lifetime
+  log_kms_key_arn         = aws_kms_key.this.arn
+  tags                    = local.tags
 }
 
 module "waf" {

@@ -126,7 +126,6 @@ run "a_cache_that_outlives_the_token" {
 }
 
 run "mutual_tls_closes_the_default_endpoint" {
-  command = plan
   variables {
     domain = { name = "orders.example.com", certificate_arn = "arn:aws:acm:eu-west-1:123456789012:certificate/1", truststore_uri = "s3://trust/ca.pem" }
   }
@@ -137,6 +136,10 @@ run "mutual_tls_closes_the_default_endpoint" {
   assert {
     condition     = aws_apigatewayv2_domain_name.this[0].mutual_tls_authentication[0].truststore_uri == "s3://trust/ca.pem"
     error_message = "clients should be checked against the truststore"
+  }
+  assert {
+    condition     = output.domain_target.name != null && output.domain_target.zone_id != null
+    error_message = "whoever has the zone should be told what to point the domain to"
   }
 }
 
