@@ -1,12 +1,14 @@
 # The Lambda authorizer of one backend. It may read its own decryption key where it has one, and nothing else.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
 }
 
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
@@ -20,7 +22,7 @@ data "aws_iam_policy_document" "decrypt" {
     for_each = local.secret ? [var.decryption] : []
     content {
       sid       = "ReadOwnDecryptionKey"
-      actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds"]
+      actions   = ["secretsmanager:GetSecretValue"]
       resources = [statement.value.secret_arn]
     }
   }
@@ -33,7 +35,12 @@ data "aws_iam_policy_document" "decrypt" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["secretsmanager.${data.aws_region.current.region}.amazonaws.com"]
+        values   = ["secretsmanager.${data.aws_region.current.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:SecretARN"
+        values   = [statement.value.secret_arn]
       }
     }
   }
@@ -42,7 +49,13 @@ data "aws_iam_policy_document" "decrypt" {
     content {
       sid       = "UnwrapContentKeys"
       actions   = ["kms:Decrypt", "kms:DescribeKey"]
-      resources = [statement.value.key_arn]
+      resources = ["arn:${data.aws_partition.current.partition}:kms:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:key/*"]
+      # A rotation makes another key, with the same tag.
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/drawbridge:key"
+        values   = [statement.value.key_name]
+      }
     }
   }
 }

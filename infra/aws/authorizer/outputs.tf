@@ -22,3 +22,8 @@ output "function_arn" {
   description = "ARN of the function."
   value       = module.function.arn
 }
+
+output "role_arn" {
+  description = "ARN of the function's role, for the `readers` of decryption secrets."
+  value       = module.function.role_arn
+}

@@ -1,7 +1,7 @@
 # One Drawbridge function on Lambda: the binary, its role with nothing but logs, its configuration as a layer.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws     = { source = "hashicorp/aws", version = ">= 6.0" }
     archive = { source = "hashicorp/archive", version = ">= 2.4" }
@@ -110,7 +110,8 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
-  depends_on = [aws_iam_role_policy.logs]
+  # Whoever waits for the function waits for what it may do: the first rotation is asked for at once.
+  depends_on = [aws_iam_role_policy.logs, aws_iam_role_policy.own]
 }
 
 data "aws_iam_policy_document" "tracing" {

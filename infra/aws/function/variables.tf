@@ -8,11 +8,11 @@ variable "name" {
 }
 
 variable "package" {
-  description = "Path of the zip with the function's `bootstrap`, as `cargo lambda build --output-format zip` writes it."
+  description = "Path of the zip with the function's `bootstrap`, as `drawbridge package aws` writes it."
   type        = string
   validation {
     condition     = endswith(var.package, ".zip")
-    error_message = "package must be the path of a .zip; build one with: cargo lambda build --profile deploy --arm64 --output-format zip"
+    error_message = "package must be the path of a .zip; make one with: drawbridge package aws authorizer"
   }
 }
 
@@ -78,9 +78,9 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Instances reserved for, and the most that run of, this function; -1 for no reservation."
+  description = "Instances reserved for, and the most that run of, this function; -1 for no reservation. Lambda keeps 100 of the account's unreserved, so that an account with a limit of 10 can reserve none."
   type        = number
-  default     = 100
+  default     = -1
   validation {
     condition     = var.reserved_concurrency >= -1 && var.reserved_concurrency != 0
     error_message = "reserved_concurrency must be -1 or at least 1; with 0 every request would be denied."
@@ -91,6 +91,10 @@ variable "code_signing_config_arn" {
   description = "Code signing configuration for a signed package; null for none."
   type        = string
   default     = null
+  validation {
+    condition     = var.code_signing_config_arn == null || can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:", var.code_signing_config_arn))
+    error_message = "code_signing_config_arn must be the ARN of a code signing configuration of Lambda."
+  }
 }
 
 variable "log_retention_days" {

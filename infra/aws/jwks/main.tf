@@ -1,29 +1,28 @@
 # The key endpoint: GET /jwks/{backend}/{kid} on an HTTP API of its own, answering one key at a time.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
 }
 
-locals {
-  read_secrets = [for arn in var.secret_arns : arn]
-  read_keys    = [for arn in var.key_arns : arn]
-}
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
-# The public half of a secret is computed from its value, so this function reads signing secrets; nothing else but the bridge does.
+# The public half of a secret is computed from its value, so this function reads signing secrets.
 data "aws_iam_policy_document" "read" {
   dynamic "statement" {
-    for_each = length(local.read_secrets) > 0 ? [1] : []
+    for_each = length(var.secret_arns) > 0 ? [1] : []
     content {
       sid       = "ReadKeysForPublication"
-      actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds"]
-      resources = local.read_secrets
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = var.secret_arns
     }
   }
   dynamic "statement" {
-    for_each = length(local.read_secrets) > 0 ? [1] : []
+    for_each = length(var.secret_arns) > 0 ? [1] : []
     content {
       sid       = "DecryptSecrets"
       actions   = ["kms:Decrypt"]
@@ -31,21 +30,30 @@ data "aws_iam_policy_document" "read" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["secretsmanager.${data.aws_region.current.region}.amazonaws.com"]
+        values   = ["secretsmanager.${data.aws_region.current.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:SecretARN"
+        values   = var.secret_arns
       }
     }
   }
   dynamic "statement" {
-    for_each = length(local.read_keys) > 0 ? [1] : []
+    for_each = length(var.key_names) > 0 ? [1] : []
     content {
       sid       = "ReadPublicKeys"
       actions   = ["kms:GetPublicKey", "kms:DescribeKey", "kms:ListResourceTags"]
-      resources = local.read_keys
+      resources = ["arn:${data.aws_partition.current.partition}:kms:${data.aws_region.current.region}:${data.aws_caller_identity.current.account_id}:key/*"]
+      # A rotation makes another key, with the same tag.
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/drawbridge:key"
+        values   = var.key_names
+      }
     }
   }
 }
-
-data "aws_region" "current" {}
 
 module "function" {
   source               = "../function"

@@ -12,3 +12,13 @@ output "log_group_name" {
   description = "Log group of the function."
   value       = module.function.log_group_name
 }
+
+output "role_arn" {
+  description = "ARN of the function's role, for the `readers` of signing secrets."
+  value       = module.function.role_arn
+}
+
+output "api_id" {
+  description = "Id of the API, for alarms."
+  value       = aws_apigatewayv2_api.this.id
+}

@@ -2,7 +2,7 @@
 # that never leave.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
@@ -36,6 +36,33 @@ resource "aws_secretsmanager_secret" "this" {
   }
 }
 
+# Who could read a signing key could sign. Whatever another policy of the account allows, these alone may.
+data "aws_iam_policy_document" "readers" {
+  for_each = { for use, readers in var.readers : use => readers if contains(local.secrets, use) }
+  statement {
+    sid       = "NobodyElseReads"
+    effect    = "Deny"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = ["*"] # in a secret's policy: this secret
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:PrincipalArn"
+      values   = each.value
+    }
+  }
+}
+
+resource "aws_secretsmanager_secret_policy" "this" {
+  for_each            = data.aws_iam_policy_document.readers
+  secret_arn          = aws_secretsmanager_secret.this[each.key].arn
+  policy              = each.value.json
+  block_public_policy = true
+}
+
 # The first rotation runs at once and makes the first version: no key ever passes through Terraform's state.
 resource "aws_secretsmanager_secret_rotation" "this" {
   for_each            = local.secrets
@@ -46,11 +73,13 @@ resource "aws_secretsmanager_secret_rotation" "this" {
   rotation_rules {
     automatically_after_days = var.rotation_days
   }
+
+  depends_on = [aws_secretsmanager_secret_policy.this] # closed before there is a key in it
 }
 
 resource "aws_kms_key" "this" {
   #checkov:skip=CKV_AWS_7:KMS rotates symmetric keys only; an asymmetric key is rotated by making a new one behind the alias
-  #checkov:skip=CKV2_AWS_64:the account's default key policy delegates to IAM, where the functions' roles name this key alone
+  #checkov:skip=CKV2_AWS_64:the account's default key policy delegates to IAM, where the functions' roles name keys by the tag `drawbridge:key`
   for_each                 = local.keys
   description              = "Drawbridge: ${each.key == "sig" ? "signs" : "decrypts"} the bridged tokens of ${var.backend}"
   customer_master_key_spec = each.key == "sig" ? local.kms_spec[var.algorithm] : "RSA_3072"
@@ -73,4 +102,8 @@ resource "aws_kms_alias" "this" {
   for_each      = local.keys
   name          = "alias/${var.prefix}/${var.backend}/${each.key}"
   target_key_id = aws_kms_key.this[each.key].key_id
+
+  lifecycle {
+    ignore_changes = [target_key_id] # `drawbridge keys rotate` makes a new key and moves the alias to it
+  }
 }

@@ -3,7 +3,7 @@ output "secret_arns" {
   value       = { for use, secret in aws_secretsmanager_secret.this : use => secret.arn }
 }
 
-output "key_arns" {
-  description = "ARN of the KMS key of each use; empty for secrets."
-  value       = { for use, key in aws_kms_key.this : use => key.arn }
+output "key_names" {
+  description = "Value of the tag `drawbridge:key` of each use's KMS keys, by which permissions are given: a rotation makes another key with it. Empty for secrets."
+  value       = { for use, key in aws_kms_key.this : use => key.tags["drawbridge:key"] }
 }

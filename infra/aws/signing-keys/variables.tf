@@ -12,8 +12,8 @@ variable "prefix" {
   type        = string
   default     = "drawbridge"
   validation {
-    condition     = can(regex("^[a-zA-Z0-9_-]{1,64}$", var.prefix))
-    error_message = "prefix must be 1 to 64 letters, digits, hyphens and underscores."
+    condition     = can(regex("^[a-zA-Z0-9_-]+(/[a-zA-Z0-9_-]+)*$", var.prefix)) && length(var.prefix) <= 128
+    error_message = "prefix must be 1 to 128 letters, digits, hyphens and underscores, with slashes between, as in drawbridge.yaml."
   }
 }
 
@@ -47,12 +47,34 @@ variable "secret_kms_key_arn" {
   description = "KMS key that encrypts the secrets; needed for form = secrets-manager."
   type        = string
   default     = null
+  validation {
+    condition     = var.secret_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", var.secret_kms_key_arn))
+    error_message = "secret_kms_key_arn must be the ARN of a KMS key."
+  }
 }
 
 variable "rotation_function_arn" {
   description = "ARN of the rotation function; needed for form = secrets-manager."
   type        = string
   default     = null
+  validation {
+    condition     = var.rotation_function_arn == null || can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:", var.rotation_function_arn))
+    error_message = "rotation_function_arn must be the ARN of a function."
+  }
+}
+
+variable "readers" {
+  description = "ARNs of the roles that may read the secret of each use (`sig`: rotation, key endpoint, bridge; `enc`: rotation, authorizer, bridge). Everybody else is denied; without a list nobody is. Operators who are not listed cannot use `drawbridge keys show`."
+  type        = map(list(string))
+  default     = {}
+  validation {
+    condition     = alltrue([for use in keys(var.readers) : contains(["sig", "enc"], use)]) && alltrue([for arns in var.readers : length(arns) > 0])
+    error_message = "readers must be lists by use, sig or enc, none of them empty: a secret that nobody may read signs nothing."
+  }
+  validation {
+    condition     = alltrue([for arn in flatten(values(var.readers)) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/", arn))])
+    error_message = "readers must be ARNs of IAM roles, such as arn:aws:iam::123456789012:role/edge; not those of sessions (sts)."
+  }
 }
 
 variable "rotation_days" {

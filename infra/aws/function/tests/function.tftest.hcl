@@ -33,6 +33,10 @@ run "the_runtime_and_the_configuration" {
     error_message = "logs should be encrypted and kept for a year"
   }
   assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1
+    error_message = "nothing should be reserved by default: an account may have ten instances altogether"
+  }
+  assert {
     condition     = length(aws_iam_role_policy.own) == 0
     error_message = "without a policy the function should be allowed nothing but logs and traces"
   }

@@ -26,6 +26,17 @@ run "one_key_at_a_time_and_nothing_else" {
     error_message = "the endpoint should read the given secrets and no others"
   }
   assert {
+    condition     = toset(data.aws_iam_policy_document.read.statement[0].actions) == toset(["secretsmanager:GetSecretValue"])
+    error_message = "the endpoint should read values and nothing else"
+  }
+  assert {
+    condition = { for condition in data.aws_iam_policy_document.read.statement[1].condition : condition.variable => toset(condition.values) } == {
+      "kms:ViaService"                  = toset(["secretsmanager.eu-west-1.amazonaws.com"])
+      "kms:EncryptionContext:SecretARN" = toset(var.secret_arns)
+    }
+    error_message = "the key should decrypt these secrets alone, and for Secrets Manager alone"
+  }
+  assert {
     condition     = !contains(flatten(data.aws_iam_policy_document.read.statement[*].actions), "kms:Sign")
     error_message = "the endpoint should not be able to sign"
   }
@@ -40,11 +51,17 @@ run "kms_keys_are_read_by_their_public_half" {
   variables {
     secret_arns        = []
     secret_kms_key_arn = null
-    key_arns           = ["arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"]
+    key_names          = ["drawbridge/orders/sig"]
   }
   assert {
     condition     = toset(data.aws_iam_policy_document.read.statement[0].actions) == toset(["kms:GetPublicKey", "kms:DescribeKey", "kms:ListResourceTags"])
     error_message = "the endpoint should read public keys alone"
+  }
+  assert {
+    condition = (endswith(one(data.aws_iam_policy_document.read.statement[0].resources), ":key/*") &&
+      one(data.aws_iam_policy_document.read.statement[0].condition).variable == "aws:ResourceTag/drawbridge:key" &&
+    toset(one(data.aws_iam_policy_document.read.statement[0].condition).values) == toset(var.key_names))
+    error_message = "every version of these keys should be readable, also those that a rotation makes, and no other key"
   }
 }
 
@@ -58,11 +75,23 @@ run "the_address_to_write_into_the_configuration" {
 run "nothing_to_publish" {
   command = plan
   variables { secret_arns = [] }
-  expect_failures = [var.key_arns]
+  expect_failures = [var.key_names]
 }
 
 run "secrets_that_could_not_be_decrypted" {
   command = plan
   variables { secret_kms_key_arn = null }
   expect_failures = [var.secret_kms_key_arn]
+}
+
+run "a_decryption_key_is_not_published" {
+  command = plan
+  variables { key_names = ["drawbridge/orders/enc"] }
+  expect_failures = [var.key_names]
+}
+
+run "a_secret_by_its_name" {
+  command = plan
+  variables { secret_arns = ["drawbridge/orders/sig"] }
+  expect_failures = [var.secret_arns]
 }
