@@ -1,7 +1,7 @@
 # An HTTP API in front of one backend, every route behind the Drawbridge authorizer.
 
 terraform {
-  required_version = ">= 1.9" # a validation that reads another variable
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }

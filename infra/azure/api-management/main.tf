@@ -1,7 +1,7 @@
 # The API of one backend on an API Management service: every operation asks the gate before it goes on, by the policies beside this file.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     azurerm = { source = "hashicorp/azurerm", version = ">= 4.50, < 5.0" }
   }

@@ -1,7 +1,7 @@
 # Front Door with a firewall in front of the gateway: managed rules against the common and the known bad, bots, and a rate per address.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     azurerm = { source = "hashicorp/azurerm", version = ">= 4.50, < 5.0" }
   }

@@ -2,7 +2,7 @@
 # leave it; what is in Terraform's state is public.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     azurerm = { source = "hashicorp/azurerm", version = ">= 4.50, < 5.0" }
   }

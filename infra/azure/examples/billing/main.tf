@@ -3,7 +3,7 @@
 # into the copy that the functions get.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     azurerm = { source = "hashicorp/azurerm", version = ">= 4.50, < 5.0" }
     azuread = { source = "hashicorp/azuread", version = ">= 3.0, < 4.0" }
