@@ -56,3 +56,6 @@ mock_resource "aws_wafv2_web_acl" {
 mock_resource "aws_sns_topic" {
   defaults = { arn = "arn:aws:sns:eu-west-1:123456789012:mock" }
 }
+mock_resource "aws_wafv2_ip_set" {
+  defaults = { arn = "arn:aws:wafv2:eu-west-1:123456789012:regional/ipset/mock/11111111-2222-3333-4444-555555555555" }
+}

@@ -1,7 +1,7 @@
 # A web ACL in front of REST API stages: managed rules against the common and the known bad, and a rate per address.
 
 terraform {
-  required_version = ">= 1.7"
+  required_version = ">= 1.9"
   required_providers {
     aws = { source = "hashicorp/aws", version = ">= 6.0" }
   }
@@ -13,6 +13,21 @@ locals {
     AWSManagedRulesKnownBadInputsRuleSet  = 20
     AWSManagedRulesAmazonIpReputationList = 30
   }
+  unlimited = {
+    IPV4 = [for range in var.unlimited_addresses : range if !strcontains(range, ":")]
+    IPV6 = [for range in var.unlimited_addresses : range if strcontains(range, ":")]
+  }
+}
+
+# By address family, as WAF keeps them.
+resource "aws_wafv2_ip_set" "unlimited" {
+  for_each           = { for family, addresses in local.unlimited : family => addresses if length(addresses) > 0 }
+  name               = "${var.name}-unlimited-${lower(each.key)}"
+  description        = "Edge gateways, which speak for all their consumers"
+  scope              = "REGIONAL"
+  ip_address_version = each.key
+  addresses          = each.value
+  tags               = var.tags
 }
 
 resource "aws_wafv2_web_acl" "this" {
@@ -41,6 +56,39 @@ resource "aws_wafv2_web_acl" "this" {
         limit                 = var.requests_per_five_minutes
         evaluation_window_sec = 300
         aggregate_key_type    = "IP"
+
+        # Of the addresses that are left when those of each set are taken out: an AND of two NOTs, where there are two.
+        dynamic "scope_down_statement" {
+          for_each = length(aws_wafv2_ip_set.unlimited) == 1 ? values(aws_wafv2_ip_set.unlimited) : []
+          content {
+            not_statement {
+              statement {
+                ip_set_reference_statement {
+                  arn = scope_down_statement.value.arn
+                }
+              }
+            }
+          }
+        }
+        dynamic "scope_down_statement" {
+          for_each = length(aws_wafv2_ip_set.unlimited) == 2 ? [1] : []
+          content {
+            and_statement {
+              dynamic "statement" {
+                for_each = aws_wafv2_ip_set.unlimited
+                content {
+                  not_statement {
+                    statement {
+                      ip_set_reference_statement {
+                        arn = statement.value.arn
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
       }
     }
     visibility_config {

@@ -24,6 +24,32 @@ run "a_rate_and_the_managed_rules" {
   }
 }
 
+run "the_edge_is_not_held_to_the_rate_of_one_client" {
+  variables { unlimited_addresses = ["198.51.100.7/32", "203.0.113.0/24"] }
+  assert {
+    condition     = toset(aws_wafv2_ip_set.unlimited["IPV4"].addresses) == toset(var.unlimited_addresses) && length(aws_wafv2_ip_set.unlimited) == 1
+    error_message = "the edge's addresses should be one set"
+  }
+  assert {
+    condition     = length(flatten([for rule in aws_wafv2_web_acl.this.rule : [for rate in rule.statement[0].rate_based_statement : rate.scope_down_statement[0].not_statement] if rule.name == "RatePerAddress"])) == 1
+    error_message = "the rate should hold for every other address"
+  }
+}
+
+run "an_edge_with_addresses_of_both_families" {
+  variables { unlimited_addresses = ["198.51.100.7/32", "2001:db8::/64"] }
+  assert {
+    condition     = length(flatten([for rule in aws_wafv2_web_acl.this.rule : [for rate in rule.statement[0].rate_based_statement : rate.scope_down_statement[0].and_statement[0].statement] if rule.name == "RatePerAddress"])) == 2
+    error_message = "an address of either family should be left out"
+  }
+}
+
+run "everybody_unlimited" {
+  command = plan
+  variables { unlimited_addresses = ["0.0.0.0/0"] }
+  expect_failures = [var.unlimited_addresses]
+}
+
 run "an_http_api_stage" {
   command = plan
   variables { stage_arns = { orders = "arn:aws:apigateway:eu-west-1::/apis/mock/stages/prod" } }
