@@ -6,8 +6,9 @@ output "namespace" {
 output "alarm_names" {
   description = "Names of all alarms."
   value = concat(
-    [aws_cloudwatch_metric_alarm.denials.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.unusual : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.failures : alarm.alarm_name],
-    [for alarm in aws_cloudwatch_metric_alarm.function : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.share : alarm.alarm_name],
+    [aws_cloudwatch_metric_alarm.throttles.alarm_name],
   )
 }

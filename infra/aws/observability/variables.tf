@@ -8,13 +8,27 @@ variable "name" {
 }
 
 variable "log_group_name" {
-  description = "`log_group_name` of the authorizer or jwks module."
+  description = "`log_group_name` of the authorizer module; null for a function that writes no audit lines, such as jwks."
   type        = string
+  default     = null
 }
 
 variable "function_name" {
-  description = "`function_name` of the same module."
+  description = "`function_name` of the authorizer or jwks module."
   type        = string
+}
+
+variable "api" {
+  description = "The API that asks the function: `id` of an HTTP API (`api_id` of http-api or jwks) or `name` of a REST API (`api_name` of rest-api); null for none."
+  type = object({
+    id   = optional(string)
+    name = optional(string)
+  })
+  default = null
+  validation {
+    condition     = var.api == null || try((var.api.id == null) != (var.api.name == null), false)
+    error_message = "api must have either an id (of an HTTP API) or a name (of a REST API)."
+  }
 }
 
 variable "alarm_topic_arns" {
@@ -26,13 +40,13 @@ variable "alarm_topic_arns" {
   }
 }
 
-variable "denial_band_width" {
-  description = "Width of the anomaly band around the usual number of denials, in standard deviations."
+variable "band_width" {
+  description = "Width of the anomaly band around the usual number of denials, key failures and 5xx, in standard deviations."
   type        = number
   default     = 3
   validation {
-    condition     = var.denial_band_width >= 1 && var.denial_band_width <= 10
-    error_message = "denial_band_width must be from 1 (nervous) to 10 (calm)."
+    condition     = var.band_width >= 1 && var.band_width <= 10
+    error_message = "band_width must be from 1 (nervous) to 10 (calm)."
   }
 }
 
@@ -46,13 +60,23 @@ variable "failure_threshold" {
   }
 }
 
-variable "error_threshold" {
-  description = "Function errors in a minute that count; refused tokens are among them."
+variable "error_percent" {
+  description = "Share of the function's calls that fail, in percent; refused tokens are among them."
   type        = number
-  default     = 100
+  default     = 90
   validation {
-    condition     = var.error_threshold >= 1
-    error_message = "error_threshold must be at least 1."
+    condition     = var.error_percent > 0 && var.error_percent <= 100
+    error_message = "error_percent must be above 0 and at most 100."
+  }
+}
+
+variable "server_error_percent" {
+  description = "Share of the API's answers that are 5xx, in percent; refused tokens are not among them."
+  type        = number
+  default     = 5
+  validation {
+    condition     = var.server_error_percent > 0 && var.server_error_percent <= 100
+    error_message = "server_error_percent must be above 0 and at most 100."
   }
 }
 
