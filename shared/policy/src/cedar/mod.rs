@@ -11,9 +11,9 @@
 //!
 //! A mapped claim has the type that the policies use it with: a set of strings where it is asked for `contains`, `containsAll`,
 //! `containsAny` or `isEmpty`; a number where it is calculated with or compared by size; a boolean where it is a condition; a
-//! string otherwise. Policies that disagree are a mistake at load. A claim that a token lacks, or has with another type, is an
-//! attribute that the principal lacks: reading it is an evaluation error, and *any* evaluation error denies the request. Where a
-//! claim may be missing, a policy asks first: `principal has region && principal.region == resource.region`. When one policy
+//! string otherwise. Policies that disagree are a mistake at load. A claim that a token lacks is an
+//! attribute that the principal lacks: reading it is an evaluation error, and *any* evaluation error denies the request. So does a
+//! claim that a token has with another type, whatever the policies would make of it. Where a claim may be missing, a policy asks first: `principal has region && principal.region == resource.region`. When one policy
 //! asks for a claim, all that read it must. The same holds for `context.source_ip`, which not every gateway knows.
 
 mod check;
@@ -79,7 +79,7 @@ impl CedarPolicies {
     ///
     /// # Errors
     /// `Policy` with the ids of the policies that forbid it, none where it is only not permitted; `PolicyError` with the ids
-    /// of those that could not be evaluated.
+    /// of those that could not be evaluated; `ClaimType` for a claim that none of them is evaluated with.
     pub fn authorize(&self, found: &Match<'_, '_>, facts: &Facts<'_>) -> Result<Vec<String>, Denied> {
         let plan = self.plans.iter().find(|plan| plan.is_for(found));
         let Some(plan) = plan else { return Err(Denied::Policy { policies: Vec::new() }) };
@@ -89,7 +89,8 @@ impl CedarPolicies {
             Ok(found) if !found.forbids.is_empty() => Err(Denied::Policy { policies: found.forbids }),
             Ok(found) if !found.permits.is_empty() => Ok(found.permits),
             Ok(_) => Err(Denied::Policy { policies: Vec::new() }),
-            Err(Unbuildable) => Err(Denied::PolicyError { policies: Vec::new() }),
+            Err(Unbuildable::IllTyped(claim)) => Err(Denied::ClaimType { claim }),
+            Err(Unbuildable::Impossible) => Err(Denied::PolicyError { policies: Vec::new() }),
         }
     }
 }

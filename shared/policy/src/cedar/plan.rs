@@ -64,9 +64,14 @@ pub(super) struct Evaluated {
     pub(super) errors: Vec<String>,
 }
 
-/// A failure to build what Cedar asks; every value that gets here was checked for what could fail.
+/// A failure to build what Cedar asks.
 #[derive(Debug)]
-pub(super) struct Unbuildable;
+pub(super) enum Unbuildable {
+    /// The token has this claim, with another type than the policies use it with.
+    IllTyped(String),
+    /// All else was checked for what could fail.
+    Impossible,
+}
 
 impl Plan {
     /// One for each method of each route with `policy: true`.
@@ -131,7 +136,7 @@ impl Plan {
             Some(self.context(found, facts)?),
         );
         let attributes =
-            [(principal, self.principal(facts.claims)), (self.resource.clone(), self.resource(found))];
+            [(principal, self.principal(facts.claims)?), (self.resource.clone(), self.resource(found))];
         let entities = attributes.into_iter().filter(|(_, attributes)| !attributes.is_empty());
         // Nobody has a parent, so that the closure is computed already.
         let entities = Entities::from_entities(
@@ -140,7 +145,7 @@ impl Plan {
             TCComputation::AssumeAlreadyComputed,
             Extensions::all_available(),
         );
-        let entities = entities.map_err(|_| Unbuildable)?;
+        let entities = entities.map_err(|_| Unbuildable::Impossible)?;
         let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
 
         let slots = SlotEnv::new();
@@ -160,11 +165,13 @@ impl Plan {
         Ok(evaluated)
     }
 
-    /// The attributes of the principal that the policies read and the token has.
-    fn principal(&self, claims: &Verified<'_>) -> Vec<(&str, Value)> {
+    /// The attributes of the principal that the policies read and the token has. A claim of another type is not one that the token
+    /// lacks: a policy that asks first whether it is there, to forbid, would let it through.
+    fn principal(&self, claims: &Verified<'_>) -> Result<Vec<(&str, Value)>, Unbuildable> {
         let mut attributes = Vec::new();
         for (claim, kind) in &self.claims {
-            if let Some(value) = claims.claim(claim).and_then(|value| typed(value, *kind)) {
+            if let Some(value) = claims.claim(claim) {
+                let value = typed(value, *kind).ok_or_else(|| Unbuildable::IllTyped(claim.clone()))?;
                 attributes.push((claim.as_str(), value));
             }
         }
@@ -177,7 +184,7 @@ impl Plan {
         if let Some(client) = claims.client_id().filter(|_| self.reads.principal("client_id")) {
             attributes.push(("client_id", client.into()));
         }
-        attributes
+        Ok(attributes)
     }
 
     /// The path parameters that the policies read.
@@ -204,12 +211,12 @@ impl Plan {
         if context.is_empty() {
             return Ok(Context::empty());
         }
-        Context::from_pairs(context, Extensions::all_available()).map_err(|_| Unbuildable)
+        Context::from_pairs(context, Extensions::all_available()).map_err(|_| Unbuildable::Impossible)
     }
 }
 
 fn entity_type(name: &str) -> Result<EntityType, Unbuildable> {
-    EntityType::from_str(name).map_err(|_| Unbuildable)
+    EntityType::from_str(name).map_err(|_| Unbuildable::Impossible)
 }
 
 fn entity(uid: EntityUID, attributes: Vec<(&str, Value)>) -> Entity {

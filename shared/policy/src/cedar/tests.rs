@@ -115,6 +115,10 @@ fn forbidden(ids: &[&str]) -> Result<Vec<String>, Denied> {
     Err(Denied::Policy { policies: permitted(ids)? })
 }
 
+fn ill_typed(claim: &str) -> Result<Vec<String>, Denied> {
+    Err(Denied::ClaimType { claim: claim.to_owned() })
+}
+
 fn error(ids: &[&str]) -> Result<Vec<String>, Denied> {
     Err(Denied::PolicyError { policies: permitted(ids)? })
 }
@@ -224,7 +228,7 @@ fn a_claim_that_may_be_missing_is_asked_for_first() {
     assert_eq!(check(text), [""; 0]);
     assert_eq!(decide(text, EU, &json!({"team": "a"})), permitted(&["policies/orders.cedar:1"]));
     assert_eq!(decide(text, EU, &json!({})), forbidden(&[]));
-    assert_eq!(decide(text, EU, &json!({"team": ["a"]})), forbidden(&[]));
+    assert_eq!(decide(text, EU, &json!({"team": ["a"]})), ill_typed("team"));
     let unless = r#"
         permit (principal, action, resource);
         forbid (principal, action, resource) unless { principal has staff };
@@ -239,6 +243,28 @@ fn a_claim_that_may_be_missing_is_asked_for_first() {
         mistakes[0].starts_with("policies/orders.cedar:2:45: unable to guarantee safety"),
         "{mistakes:?}"
     );
+}
+
+#[test]
+fn a_claim_of_another_type_does_not_switch_off_a_policy_that_forbids() {
+    let text = r#"
+        permit (principal, action, resource);
+        forbid (principal, action, resource) when { principal has roles && principal.roles.contains("suspended") };
+        forbid (principal, action, resource) when { principal has staff && !principal.staff };
+    "#;
+    assert_eq!(check(text), [""; 0]);
+    assert_eq!(
+        decide(text, EU, &json!({"roles": ["sales"], "staff": true})),
+        permitted(&["policies/orders.cedar:2"])
+    );
+    assert_eq!(decide(text, EU, &json!({})), permitted(&["policies/orders.cedar:2"]));
+    assert_eq!(decide(text, EU, &json!({"roles": ["suspended"]})), forbidden(&["policies/orders.cedar:3"]));
+    for roles in [json!("suspended"), json!(["suspended", 1]), json!({"0": "suspended"}), json!(true)] {
+        assert_eq!(decide(text, EU, &json!({"roles": roles})), ill_typed("roles"), "{roles}");
+    }
+    for staff in [json!("false"), json!(0), json!([false])] {
+        assert_eq!(decide(text, EU, &json!({"staff": staff})), ill_typed("staff"), "{staff}");
+    }
 }
 
 #[test]
@@ -376,7 +402,9 @@ proptest! {
         region in prop_oneof![Just(json!("EU")), Just(json!("US")), Just(json!(["EU"])), Just(json!(null))],
     ) {
         let has = |role: &str| roles.as_array().is_some_and(|roles| roles.iter().any(|have| have == role));
-        let expected = (has("admin") && (!has("sales") || region.is_string())) || (has("sales") && region == "EU");
+        let typed = |value: &serde_json::Value| value.is_null() || value.is_string();
+        let expected = typed(&region)
+            && ((has("admin") && (!has("sales") || region.is_string())) || (has("sales") && region == "EU"));
         let decided = decide(SALES, EU, &json!({"roles": roles, "region": region}));
         prop_assert_eq!(decided.is_ok(), expected, "{:?}", decided);
     }

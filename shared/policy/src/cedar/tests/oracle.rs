@@ -12,6 +12,10 @@ use drawbridge_verify::json::Value;
 use super::*;
 use crate::cedar::uses::ClaimType;
 
+fn ill_typed(claim: &str) -> Result<Vec<String>, Denied> {
+    Err(Denied::ClaimType { claim: claim.to_owned() })
+}
+
 pub(super) fn decide(text: &str, found: &Match<'_, '_>, facts: &Facts<'_>) -> Result<Vec<String>, Denied> {
     let files = [(FILE, text)];
     let loaded = load::load(&files).unwrap();
@@ -36,11 +40,12 @@ pub(super) fn decide(text: &str, found: &Match<'_, '_>, facts: &Facts<'_>) -> Re
             (ClaimType::Bool, Some(Value::Bool(truth))) => RestrictedExpression::new_bool(*truth),
             (ClaimType::Texts, Some(Value::Array(values))) => {
                 let Some(texts) = values.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
-                    continue;
+                    return ill_typed(claim);
                 };
                 RestrictedExpression::new_set(texts.into_iter().map(string))
             }
-            _ => continue,
+            (_, None) => continue,
+            _ => return ill_typed(claim),
         };
         attributes.insert(claim.to_owned(), value);
     }
