@@ -28,8 +28,18 @@ pub struct Route {
 #[derive(Clone, Debug)]
 pub struct Routes {
     routes: Vec<Route>,
-    /// Index into `routes` by path, for each method: one method's routes cannot hide another's.
-    methods: Vec<(&'static str, Router<usize>)>,
+    /// For each method: one method's routes cannot hide another's.
+    methods: Vec<(&'static str, Paths)>,
+}
+
+/// The routes of one method by path: indexes into [`Routes::routes`].
+#[derive(Clone, Debug, Default)]
+struct Paths {
+    exact: Router<usize>,
+    /// The same with all literals in lower case.
+    folded: Router<usize>,
+    /// Whether a literal is not in lower case.
+    mixed: bool,
 }
 
 /// A route table that cannot be: its index and what to write instead.
@@ -74,6 +84,12 @@ pub enum Denied {
         /// Those that forbid it; none where it is only not permitted.
         policies: Vec<String>,
     },
+    /// A claim is not of the type that the policies use it with.
+    #[error("the claim `{claim}` has not the type that the policies use it with")]
+    ClaimType {
+        /// Its name, as the configuration has it.
+        claim: String,
+    },
     /// Policies could not be evaluated on the request.
     #[error("a policy could not be evaluated")]
     PolicyError {
@@ -91,7 +107,7 @@ impl Routes {
     pub fn new(routes: Vec<Route>) -> Result<Self, Vec<RouteMistake>> {
         let mut mistakes = Vec::new();
         let mut shapes = HashMap::new();
-        let mut methods: Vec<(&'static str, Router<usize>)> = Vec::new();
+        let mut methods: Vec<(&'static str, Paths)> = Vec::new();
         for (index, route) in routes.iter().enumerate() {
             let mut mistake = |message| mistakes.push(RouteMistake { index, message });
             scopes(&route.scopes, &mut mistake);
@@ -103,6 +119,8 @@ impl Routes {
                     continue;
                 }
             };
+            // Its literals are ASCII, and the names of its parameters are in lower case.
+            let folded = route.template.to_ascii_lowercase();
             for method in known {
                 if let Some(first) = shapes.insert((method, shape.clone()), index) {
                     mistake(format!(
@@ -111,17 +129,24 @@ impl Routes {
                     ));
                     continue;
                 }
-                let router = match methods.iter().position(|(have, _)| *have == method) {
+                let paths = match methods.iter().position(|(have, _)| *have == method) {
                     Some(position) => methods.get_mut(position),
                     None => {
-                        methods.push((method, Router::new()));
+                        methods.push((method, Paths::default()));
                         methods.last_mut()
                     }
                 };
-                if let Some(Err(_)) = router.map(|(_, router)| router.insert(route.template.as_str(), index))
-                {
+                let Some((_, paths)) = paths else { continue };
+                paths.mixed |= folded != route.template;
+                if paths.exact.insert(route.template.as_str(), index).is_err() {
                     mistake(format!(
                         "`{method} {}` overlaps another route so that a request could be either's; make the paths distinct",
+                        route.template
+                    ));
+                } else if paths.folded.insert(folded.as_str(), index).is_err() {
+                    mistake(format!(
+                        "`{method} {}` differs from another route in upper and lower case alone, which not every backend tells \
+                         apart; make the paths distinct",
                         route.template
                     ));
                 }
@@ -137,13 +162,19 @@ impl Routes {
 
     /// The route of a request.
     ///
+    /// A path that would be another route's if upper and lower case were the same is nobody's: there are backends for which they are,
+    /// and `/reports/EXPORT` must not be had with what `/reports/{report}` asks for where `/reports/export` asks for more.
+    ///
     /// # Errors
     /// `UnknownRoute`.
     pub fn find<'r, 'p>(&'r self, method: &str, path: &'p Path<'p>) -> Result<Match<'r, 'p>, Denied> {
-        let &(method, ref router) =
+        let &(method, ref paths) =
             self.methods.iter().find(|(have, _)| *have == method).ok_or(Denied::UnknownRoute)?;
-        let found = router.at(path.decoded()).map_err(|_| Denied::UnknownRoute)?;
+        let found = paths.exact.at(path.decoded()).map_err(|_| Denied::UnknownRoute)?;
         let index = *found.value;
+        if !paths.takes_any_case(path.decoded(), index) {
+            return Err(Denied::UnknownRoute);
+        }
         let route = self.routes.get(index).ok_or(Denied::UnknownRoute)?;
         let parameters = found.params.iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect();
         Ok(Match { route, index, method, parameters })
@@ -153,6 +184,18 @@ impl Routes {
     pub fn granted(&self, claims: &Verified<'_>) -> impl Iterator<Item = usize> {
         let granted = |route: &Route| !route.policy && route.authorize(claims).is_ok();
         self.routes.iter().enumerate().filter(move |(_, route)| granted(route)).map(|(index, _)| index)
+    }
+}
+
+impl Paths {
+    /// Whether a path is the route's also where upper and lower case are the same.
+    fn takes_any_case(&self, path: &str, index: usize) -> bool {
+        let lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+        if !self.mixed && path.bytes().all(lower) {
+            return true;
+        }
+        // Twice, because not every letter has its partner in both directions: `ſ` is a small `S`.
+        self.folded.at(&path.to_uppercase().to_lowercase()).is_ok_and(|found| *found.value == index)
     }
 }
 
@@ -306,6 +349,45 @@ mod tests {
                 "{method} {target}"
             );
         }
+    }
+
+    #[test]
+    fn a_path_that_is_another_routes_in_another_case_is_nobodys() {
+        let routes = Routes::new(vec![
+            route(&["GET"], "/reports/{report}"),
+            route(&["GET"], "/reports/export"),
+            route(&["GET"], "/Teams/{team}"),
+            route(&["GET"], "/{*rest}"),
+            route(&["POST"], "/reports/{report}"),
+        ])
+        .unwrap();
+        let table = [
+            ("GET", "/reports/export", Some("/reports/export")),
+            ("GET", "/reports/EXPORT", None),
+            ("GET", "/reports/Export", None),
+            ("GET", "/reports/%45xport", None),
+            ("GET", "/REPORTS/export", None),
+            ("GET", "/reportſ/export", None),
+            ("GET", "/reports/exported", Some("/reports/{report}")),
+            ("GET", "/reports/ABC", Some("/reports/{report}")),
+            ("GET", "/reports/É", Some("/reports/{report}")),
+            ("GET", "/REPORTS/1", None),
+            ("GET", "/Teams/A", Some("/Teams/{team}")),
+            ("GET", "/teams/a", None),
+            ("GET", "/TEAMS/a", None),
+            ("GET", "/Other/THING", Some("/{*rest}")),
+            ("POST", "/reports/EXPORT", Some("/reports/{report}")),
+            ("POST", "/REPORTS/1", None),
+        ];
+        for (method, target, template) in table {
+            let path = Path::parse(target).unwrap();
+            let found = routes.find(method, &path);
+            assert_eq!(found.ok().map(|found| found.route.template.as_str()), template, "{method} {target}");
+        }
+        let mistakes =
+            Routes::new(vec![route(&["GET"], "/a/{b}/c"), route(&["GET"], "/A/{d}/c")]).unwrap_err();
+        assert_eq!(mistakes[0].index, 1);
+        assert!(mistakes[0].message.contains("upper and lower case alone"), "{mistakes:?}");
     }
 
     #[test]
