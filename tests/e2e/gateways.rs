@@ -122,6 +122,7 @@ fn forward_status(reason: &str) -> u16 {
         "allowed" => 200,
         "request.malformed"
         | "request.method_override"
+        | "request.identity_header"
         | "request.path_refused"
         | "credentials.ambiguous" => 400,
         "route.unknown" | "scope.missing" | "policy.denied" | "context.too_large" => 403,
@@ -142,7 +143,7 @@ fn needs_the_header(case: &Case) -> Option<&'static str> {
 /// A TOKEN authorizer is told the token and the method ARN: neither the other headers nor the query.
 fn sees_the_token_alone(case: &Case) -> Option<&'static str> {
     match case.reason {
-        "request.method_override" => Some("allowed"),
+        "request.method_override" | "request.identity_header" => Some("allowed"),
         "credentials.ambiguous"
             if case.target.contains("access_token=") && needs_the_header(case).is_none() =>
         {

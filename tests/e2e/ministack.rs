@@ -64,7 +64,7 @@ impl Shape {
     /// The reason that is given: for what a gateway does not tell its authorizer, another one than the case's.
     fn reason(self, case: &Case) -> &'static str {
         match (self, case.reason) {
-            (Self::RestToken, "request.method_override") => "allowed",
+            (Self::RestToken, "request.method_override" | "request.identity_header") => "allowed",
             (Self::RestToken, "credentials.ambiguous") if case.target.contains("access_token=") => "allowed",
             // Emulator: slashes at the beginning of a path are not in the method ARN.
             (Self::RestToken, "request.path_refused") if case.target.starts_with("//customers/") => "allowed",
@@ -89,6 +89,7 @@ impl Shape {
             "allowed" => 200,
             "request.malformed"
             | "request.method_override"
+            | "request.identity_header"
             | "request.path_refused"
             | "credentials.ambiguous" => 403,
             "route.unknown" | "scope.missing" | "policy.denied" | "context.too_large" => 403,

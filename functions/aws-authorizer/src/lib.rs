@@ -29,6 +29,9 @@
 //! * A token that is bound to a client certificate (`cnf`) is allowed for that certificate alone, which is no part of a key: where
 //!   tokens are bound, the TTL must be 0. The certificate is that of the custom domain's mutual TLS; `TOKEN` authorizers and
 //!   WebSocket APIs are not shown it, so that they refuse every bound token.
+//! * What the gate refuses a request for its headers (another method, who the caller is) it does not see of a request that a
+//!   remembered answer serves, and a `TOKEN` authorizer never: the integration drops what it knows by exact name
+//!   (`infra/aws`), and where a backend reads other spellings the TTL must be 0.
 //! * Denies are cached as well, `Unauthorized` and failures are not. A request that is refused for its form (400: its path, a second
 //!   token) is a deny of the whole stage: nothing was decided about its token.
 //! * The TTL adds to the time that a revoked key or an expired token is still accepted: keep it well under the token's life.

@@ -56,8 +56,7 @@ pub(crate) fn backend(
             && routes.iter().any(|route| route.policy)
         {
             let claims = claims.keys().cloned().collect();
-            let check =
-                PolicyCheck::new(backend.place_of("policy"), routes, claims, files, policies.clone());
+            let check = PolicyCheck::new(backend.place_of("policy"), routes, claims, files, policies.clone());
             report.leave(check);
         }
         let sealed = encryption.is_ok_and(|encryption| encryption != Encryption::Refused);

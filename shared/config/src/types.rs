@@ -128,7 +128,7 @@ pub struct Backend {
     /// `content_encryption` of its tokens, where they are encrypted; default `A256GCM`.
     pub content_encryption: ContentEncryption,
     /// `bound_to`: the file of the client certificate that the edge shows its gateway, and that its bridged tokens are bound to. Read
-    /// by the bridge alone.
+    /// by the bridge alone; the gate asks only whether there is one, and then takes bound tokens alone.
     pub bound_to: Option<PathBuf>,
 }
 

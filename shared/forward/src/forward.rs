@@ -6,8 +6,8 @@ use http_body::Body;
 use url::Url;
 
 use crate::{
-    AnswerBody, ForwardError, Limits, activity::Activity, body::outgoing, strip_hop_by_hop, strip_identity,
-    strip_provenance,
+    AnswerBody, ForwardError, Limits, activity::Activity, body::outgoing, headers::strip_identity,
+    strip_hop_by_hop, strip_provenance,
 };
 
 /// Where a request goes, and what the gateway says to the upstream.

@@ -16,7 +16,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Removes every header that a backend would read as said by its gateway.
-pub fn strip_identity(headers: &mut HeaderMap) {
+pub(crate) fn strip_identity(headers: &mut HeaderMap) {
     strip(headers, is_identity_header);
 }
 

@@ -21,7 +21,7 @@ mod headers;
 pub use body::{AnswerBody, BodyError};
 pub use error::ForwardError;
 pub use forward::{Forward, builder, client, exchange, forward};
-pub use headers::{strip, strip_hop_by_hop, strip_identity, strip_provenance};
+pub use headers::{strip, strip_hop_by_hop, strip_provenance};
 
 use std::time::Duration;
 

@@ -32,11 +32,12 @@ pub fn gate_for_backend(
     let backend = configured(config, backend)?;
     let issuer = named_issuer(config, &backend.issuer)?;
     let source = source(config, &backend.issuer, issuer, Some(&backend.name), http, open)?;
-    guard(backend, issuer, source, decrypters(config, backend, issuer, open)?, audit)
+    let gate = guard(backend, issuer, source, decrypters(config, backend, issuer, open)?, audit)?;
+    Ok(Gate { must_be_bound: backend.bound_to.is_some(), ..gate })
 }
 
 /// As [`gate_for_backend`], with the keys of the backend's issuer from `source` and not from where the configuration has them:
-/// for tokens that were made to be tried.
+/// for tokens that were made to be tried. They need not be bound to the edge's certificate, which whoever makes them has not.
 ///
 /// # Errors
 /// When the backend is not configured.
@@ -70,6 +71,8 @@ fn guard(
         subject: Subject::Gate,
         backend: backend.name.clone(),
         rules,
+        replaced: context::replaced(&backend.context),
+        must_be_bound: false,
         decryption: match backend.encryption {
             Encryption::Refused => Decryption::Refused,
             Encryption::Accepted => Decryption::Accepted(decrypters),
@@ -179,6 +182,8 @@ impl Consumers {
             subject: Subject::Edge,
             backend: backend.name.clone(),
             rules: self.rules.clone(),
+            replaced: context::replaced(&backend.context),
+            must_be_bound: false,
             decryption: Decryption::Refused,
             resolver: Arc::clone(&self.resolver),
             seen: Seen::default(),

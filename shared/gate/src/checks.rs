@@ -38,6 +38,9 @@ macro_rules! checks {
 
 checks! {
     Method "request.method" "no header asks for another method" [Fault::Reason(Reason::MethodOverride)]
+    Identity "request.identity" "no header says who the caller is, but under a name that gateways replace" [
+        Fault::Reason(Reason::IdentityHeader)
+    ]
     Path "request.path" "the path can be read in one way only" [Fault::Reason(Reason::PathRefused)]
     Credentials "credentials" "one bearer token, in one `Authorization` header" [
         Fault::Reason(Reason::CredentialsAmbiguous),
@@ -125,6 +128,7 @@ checks! {
     Confirmation "claims.cnf" "an object, where it is there" [Fault::Error(TokenError::ClaimsMalformed("cnf"))]
     Sender "sender" "who sends the token is who it is bound to" [
         Fault::Reason(Reason::SenderUnsupported),
+        Fault::Reason(Reason::SenderUnbound),
         Fault::Reason(Reason::SenderMismatch)
     ]
     Route "route" "a configured route has this path and method" [Fault::Reason(Reason::RouteUnknown)]
@@ -185,6 +189,7 @@ impl Gate {
         };
         Some(match check {
             Check::Method => format!("none of {}", credentials::METHOD_OVERRIDES.join(", ")),
+            Check::Identity => joined(self.replaced.iter().map(String::as_str)),
             Check::Size => format!("{} bytes", rules.max_token_bytes),
             Check::Encryption | Check::Decryption => match self.decryption.encryption() {
                 Encryption::Refused => "refused".to_owned(),
@@ -203,6 +208,7 @@ impl Gate {
             Check::Audience => joined(rules.audiences.iter().map(String::as_str)),
             Check::Lifetime => rules.max_lifetime.map(seconds)?,
             Check::Expiry | Check::NotBefore | Check::IssuedAt => format!("skew {}", seconds(rules.skew)),
+            Check::Sender => if self.must_be_bound { "bound" } else { "bound or not" }.to_owned(),
             Check::TokenId => if rules.require_jti { "required" } else { "optional" }.to_owned(),
             Check::Client => if rules.require_client_id { "required" } else { "optional" }.to_owned(),
             Check::Scopes => joined(matched()?.scopes.iter().map(String::as_str)),
@@ -227,7 +233,6 @@ impl Gate {
             | Check::Subject
             | Check::Scope
             | Check::Confirmation
-            | Check::Sender
             | Check::Route
             | Check::Record => return None,
         })

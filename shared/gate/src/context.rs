@@ -66,6 +66,16 @@ pub(crate) fn header_name(claim: &str) -> String {
 /// Keys that API Gateway fills itself or reserves, and the header that carries the request's id.
 const RESERVED: [&str; 4] = ["claims", "error", "latency", "request_id"];
 
+/// The headers about the caller that every gateway sets or drops by their exact names: what the backend is told, and what the bridge
+/// tells an edge, which may pass it on.
+pub(crate) fn replaced(names: &[String]) -> Vec<String> {
+    let bridges = ["backend", "target", "txn", "request_id"];
+    let mut replaced: Vec<_> = names.iter().map(String::as_str).chain(bridges).map(header_name).collect();
+    replaced.sort();
+    replaced.dedup();
+    replaced
+}
+
 /// What is not visible ASCII, and `%`.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 

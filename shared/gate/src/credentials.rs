@@ -5,15 +5,31 @@ use std::borrow::Cow;
 use drawbridge_policy::Path;
 use percent_encoding::percent_decode;
 
-use crate::{Headers, Reason, refusal::Refusal, request::same_header};
+use crate::{
+    Headers, Reason,
+    refusal::Refusal,
+    request::{is_identity_header, same_header},
+};
 
 /// Refuses a request that asks to be taken for another one, and reads its path.
 ///
+/// Headers about the caller are for gateways to write. One that gateways do not replace by its exact name would reach the backend
+/// where a gateway cannot drop headers by their prefix, as those of the clouds cannot (the class of CVE-2025-64484).
+///
 /// # Errors
-/// `MethodOverride` (the class of CVE-2023-30845), `PathRefused`.
-pub(crate) fn hygiene<'a>(target: &'a str, headers: &Headers<'_>) -> Result<Path<'a>, Refusal> {
+/// `MethodOverride` (the class of CVE-2023-30845), `IdentityHeader`, `PathRefused`.
+pub(crate) fn hygiene<'a>(
+    target: &'a str,
+    headers: &Headers<'_>,
+    replaced: &[String],
+) -> Result<Path<'a>, Refusal> {
     if headers.iter().any(|(name, _)| METHOD_OVERRIDES.iter().any(|refused| same_header(name, refused))) {
         return Err(Reason::MethodOverride.into());
+    }
+    let kept =
+        |name: &str| is_identity_header(name) && !replaced.iter().any(|safe| safe.eq_ignore_ascii_case(name));
+    if headers.iter().any(|(name, _)| kept(name)) {
+        return Err(Reason::IdentityHeader.into());
     }
     Ok(Path::parse(target)?)
 }
@@ -70,7 +86,7 @@ fn is_b64token(text: &str) -> bool {
 
 /// In as few comparisons as will do: `-`, `.` and `/` stand just before the digits.
 fn is_b64(byte: u8) -> bool {
-    matches!(byte | 0x20, b'a'..=b'z') || matches!(byte, b'-'..=b'9' | b'_' | b'~' | b'+')
+    byte.is_ascii_alphabetic() || matches!(byte, b'-'..=b'9' | b'_' | b'~' | b'+')
 }
 
 #[cfg(test)]
@@ -158,14 +174,14 @@ mod tests {
             "X_HTTP_Method_Override",
             "x-http_method-override",
         ] {
-            let refused = hygiene("/", &headers(&[("accept", b"*/*"), (name, b"")]));
+            let refused = hygiene("/", &headers(&[("accept", b"*/*"), (name, b"")]), &[]);
             assert_eq!(refused.map(|_| ()), Err(Reason::MethodOverride.into()), "{name}");
         }
-        assert!(hygiene("/", &headers(&[("x-http-methods", b"GET")])).is_ok());
+        assert!(hygiene("/", &headers(&[("x-http-methods", b"GET")]), &[]).is_ok());
     }
 
     #[test]
     fn a_path_that_could_be_read_twice_is_refused() {
-        assert_eq!(hygiene("/a//b", &headers(&[])).unwrap_err().reason, Reason::PathRefused);
+        assert_eq!(hygiene("/a//b", &headers(&[]), &[]).unwrap_err().reason, Reason::PathRefused);
     }
 }

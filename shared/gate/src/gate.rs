@@ -2,10 +2,7 @@ use std::sync::Arc;
 
 use drawbridge_config::Policies;
 use drawbridge_keys::{BackendName, Resolver};
-use drawbridge_policy::{
-    METHODS, Match, Path, Routes,
-    cedar::Facts,
-};
+use drawbridge_policy::{METHODS, Match, Path, Routes, cedar::Facts};
 use drawbridge_verify::{Authentic, Rules, UnixTime, Unverified, Verified, jwe::Nested};
 
 use crate::{
@@ -18,6 +15,10 @@ pub struct Gate {
     pub(crate) subject: Subject,
     pub(crate) backend: BackendName,
     pub(crate) rules: Rules,
+    /// Headers about the caller that gateways replace, whatever the client wrote in them.
+    pub(crate) replaced: Vec<String>,
+    /// Whether a token that is bound to nobody is refused.
+    pub(crate) must_be_bound: bool,
     pub(crate) decryption: Decryption,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) seen: Seen,
@@ -95,7 +96,7 @@ impl Gate {
             Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
-        if let Err(refused) = sender::check(&claims, request.client_certificate) {
+        if let Err(refused) = sender::check(&claims, request.client_certificate, self.must_be_bound) {
             return (self.deny(event, refused.into()), None);
         }
         match self.authorize(request, &path, &claims, &mut event) {
@@ -137,7 +138,7 @@ impl Gate {
             Err(error) => return (self.deny(event, Refusal::late(error)), None),
         };
         identify(&mut event, &claims);
-        if let Err(refused) = sender::check(&claims, request.client_certificate) {
+        if let Err(refused) = sender::check(&claims, request.client_certificate, self.must_be_bound) {
             return (self.deny(event, refused.into()), None);
         }
         let decision = self.allow(event, &claims, "", Vec::new());
@@ -159,7 +160,7 @@ impl Gate {
         &'s self,
         request: &Request<'r>,
     ) -> Result<(Path<'r>, Authentic<'s>), Refusal> {
-        let path = credentials::hygiene(request.target, &request.headers)?;
+        let path = credentials::hygiene(request.target, &request.headers, &self.replaced)?;
         let token = credentials::bearer(request.target, &request.headers)?;
         let nested = self.decryption.open(token, self.rules.max_token_bytes, request.source_ip).await?;
         let token = nested.as_ref().map_or(token, Nested::as_str);

@@ -39,6 +39,7 @@ reasons! {
 
     RequestMalformed "request.malformed" 400 "no request of the documented form"
     MethodOverride "request.method_override" 400 "a header asks for another method than the request's"
+    IdentityHeader "request.identity_header" 400 "a header says who the caller is, under a name that no gateway replaces"
     PathRefused "request.path_refused" 400 "two parsers may read the path differently"
 
     CredentialsMissing "credentials.missing" 401 "no token"
@@ -73,6 +74,7 @@ reasons! {
 
     SenderUnsupported "sender.unsupported" 401 "the token is bound to something that cannot be checked here"
     SenderMismatch "sender.mismatch" 401 "the token is bound to a client certificate, and its sender has shown another one or none"
+    SenderUnbound "sender.unbound" 401 "the token is bound to nobody, and the backend takes bound tokens alone"
 
     BackendUnknown "backend.unknown" 403 "the edge has no backend at this path"
     RouteUnknown "route.unknown" 403 "no configured route has this path and method"

@@ -116,6 +116,7 @@ impl From<SenderRefused> for Refusal {
     fn from(error: SenderRefused) -> Self {
         let reason = match error {
             SenderRefused::Unsupported => Reason::SenderUnsupported,
+            SenderRefused::Unbound => Reason::SenderUnbound,
             SenderRefused::NoCertificate | SenderRefused::Malformed | SenderRefused::Mismatch => {
                 Reason::SenderMismatch
             }
@@ -127,6 +128,7 @@ impl From<SenderRefused> for Refusal {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         match denied {
+            Denied::ClaimType { .. } => Self::because(Reason::PolicyError, &denied),
             Denied::UnknownRoute => Reason::RouteUnknown.into(),
             Denied::MissingScope { required } => {
                 Self { required_scope: Some(required), ..Self::from(Reason::ScopeMissing) }

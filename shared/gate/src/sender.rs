@@ -19,6 +19,8 @@ use thiserror::Error;
 pub(crate) enum SenderRefused {
     #[error("the token is bound to something other than a client certificate")]
     Unsupported,
+    #[error("the token is bound to nobody")]
+    Unbound,
     #[error("no client certificate was seen")]
     NoCertificate,
     #[error("the client certificate is not one certificate in PEM or DER")]
@@ -27,9 +29,15 @@ pub(crate) enum SenderRefused {
     Mismatch,
 }
 
-/// Checks `cnf`. A token without one is a bearer token, whoever sends it; one that cannot be checked is refused.
-pub(crate) fn check(claims: &Verified<'_>, certificate: Option<&[u8]>) -> Result<(), SenderRefused> {
+/// Checks `cnf`. A token without one is a bearer token, whoever sends it, and refused where tokens `must_be_bound`; one that cannot be
+/// checked is refused.
+pub(crate) fn check(
+    claims: &Verified<'_>,
+    certificate: Option<&[u8]>,
+    must_be_bound: bool,
+) -> Result<(), SenderRefused> {
     match claims.confirmation() {
+        None if must_be_bound => Err(SenderRefused::Unbound),
         None => Ok(()),
         Some(Confirmation::CertificateThumbprint(bound)) => holds(bound, certificate),
         Some(_) => Err(SenderRefused::Unsupported),

@@ -240,17 +240,39 @@ fn attack_21_a_token_of_another_type_is_refused() {
 }
 
 #[test]
-fn attack_22_identity_headers_of_a_client_change_nothing() {
+fn attack_22_identity_headers_of_a_client_change_nothing_or_are_refused() {
     let house = House::new();
     let expected = house.decide(&Case::new());
+    // What gateways replace by exactly these names, and what is no business of theirs.
     for name in [
         "x-drawbridge-sub",
         "X-Drawbridge-Sub",
-        "x_drawbridge_sub",
+        "x-drawbridge-roles",
         "x-drawbridge-request-id",
+        "x-drawbridge-target",
         "X-Forwarded-User",
+        "x-drawbridge",
     ] {
         assert_eq!(house.decide(&Case::new().with(name, "root").with(name, "admin")), expected, "{name}");
+    }
+    for name in [
+        "x_drawbridge_sub",
+        "x-drawbridge_sub",
+        "X_DRAWBRIDGE-SUB",
+        "x-drawbridge-client_id",
+        "x-drawbridge-client-id",
+        "X-Drawbridge-Admin",
+        "x-drawbridge-",
+    ] {
+        assert_eq!(house.reason(&Case::new().with(name, "")), Reason::IdentityHeader, "{name}");
+    }
+    // The same at the edge.
+    let edges = house.edges();
+    for (name, reason) in
+        [("x-drawbridge-sub", Reason::Allowed), ("x_drawbridge_sub", Reason::IdentityHeader)]
+    {
+        let case = Case::of_consumer().with(name, "root");
+        assert_eq!(case.decide(&edges[&"orders".parse().unwrap()]).reason(), reason, "{name}");
     }
 }
 

@@ -42,6 +42,7 @@ fn faults() -> Vec<(Check, Spoil)> {
     }
     vec![
         (Check::Method, |draft| draft.case.headers.push(("X-HTTP-Method".to_owned(), b"PUT".to_vec()))),
+        (Check::Identity, |draft| draft.case.headers.push(("x_drawbridge_sub".to_owned(), b"root".to_vec()))),
         (Check::Path, |draft| to(draft, "GET", "/customers/..%2fadmin")),
         (Check::Credentials, |draft| draft.case.authorization = false),
         (Check::Credentials, |draft| {
@@ -102,7 +103,6 @@ fn faults() -> Vec<(Check, Spoil)> {
         (Check::Scope, |draft| claim(draft, "scope", "a  b")),
         (Check::Confirmation, |draft| claim(draft, "cnf", 3)),
         (Check::Sender, |draft| claim(draft, "cnf", json!({"jkt": "a"}))),
-        (Check::Sender, |draft| claim(draft, "cnf", json!({"x5t#S256": "a"}))),
         (Check::Sender, |draft| claim(draft, "cnf", json!({"x5t#S256": "a"}))),
         (Check::Route, |draft| to(draft, "GET", "/customers")),
         (Check::Scopes, |draft| claim(draft, "scope", "files:read")),

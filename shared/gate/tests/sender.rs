@@ -59,6 +59,24 @@ fn a_certificate_in_a_header_proves_nothing() {
 }
 
 #[test]
+fn where_the_edge_has_a_certificate_a_token_that_is_bound_to_nobody_is_refused() {
+    let ours = certificate();
+    let bound = support::CONFIG.replace(
+        "    context: [sub, roles, txn]\n",
+        "    context: [sub, roles, txn]\n    bound_to: edge.pem\n",
+    );
+    let house = House::with_config(&bound);
+    assert_eq!(house.reason(&Case::new().bound_to(&ours).showing(ours.pem())), Reason::Allowed);
+    for shown in [Case::new(), Case::new().showing(ours.pem())] {
+        assert_eq!(house.reason(&shown), Reason::SenderUnbound);
+        assert_eq!(house.reason(&shown.claim("cnf", json!({}))), Reason::SenderUnsupported);
+    }
+    // A consumer's token is bound by its issuer or not at all.
+    let edges = house.edges();
+    assert_eq!(Case::of_consumer().decide(&edges[&"orders".parse().unwrap()]).reason(), Reason::Allowed);
+}
+
+#[test]
 fn the_edge_checks_the_consumers_tokens_likewise() {
     let (house, ours, other) = (House::new(), certificate(), certificate());
     let edges = house.edges();

@@ -28,7 +28,7 @@ async fn attack_17_one_token_on_two_routes_is_two_decisions() {
 }
 
 #[tokio::test]
-async fn attack_22_what_a_client_says_about_its_identity_never_reaches_a_backend() {
+async fn attack_22_what_a_client_says_about_its_identity_is_refused_or_never_reaches_a_backend() {
     let house = House::start().await;
     for door in house.doors().await {
         let bearer = format!("Bearer {}", door.good());
@@ -38,13 +38,8 @@ async fn attack_22_what_a_client_says_about_its_identity_never_reaches_a_backend
             "x-drawbridge-sub",
             "X-Drawbridge-Sub",
             "X-DRAWBRIDGE-SUB",
-            "x_drawbridge_sub",
-            "x-drawbridge_sub",
-            "X_Drawbridge-Sub",
-            "x-drawbridge-roles",
-            "x-drawbridge-admin",
-            "x-drawbridge-",
             "x-drawbridge-request-id",
+            "x-drawbridge-target",
         ] {
             let headers = [("authorization", bearer.as_str()), (name, "root"), (name, "mallory")];
             let answer = door.allows_request(name, "GET", &door.target(), &headers).await;
@@ -54,6 +49,16 @@ async fn attack_22_what_a_client_says_about_its_identity_never_reaches_a_backend
             assert!(!said.contains("root") && !said.contains("mallory"), "{}: {name}: {said}", door.name);
             let names: Vec<_> = caller.keys().collect();
             assert_eq!(names, told.as_object().unwrap().keys().collect::<Vec<_>>(), "{}: {name}", door.name);
+        }
+        for name in [
+            "x_drawbridge_sub",
+            "x-drawbridge_sub",
+            "X_Drawbridge-Sub",
+            "x-drawbridge-admin",
+            "x-drawbridge-",
+        ] {
+            let headers = [("authorization", bearer.as_str()), (name, "root")];
+            door.refuses_request(name, "GET", &door.target(), &headers, "request.identity_header").await;
         }
     }
 }

@@ -52,15 +52,16 @@ impl Corpus<'_> {
             self.with_header(format!("typ {typ}"), &json!({ "typ": typ }), "allowed");
         }
         self.with_header("unknown header members", &json!({ "x": 1, "cty": "JWT" }), "allowed");
-        for (name, value) in [
-            ("x-forwarded-for", "10.0.0.1"),
-            ("x-forwarded-proto", "http"),
-            ("x-forwarded-host", "evil.example"),
-            ("x-original-url", "/admin"),
-            ("x-rewrite-url", "/admin"),
-            ("x-drawbridge-sub", "root"),
-            ("x_drawbridge_sub", "root"),
-            ("x-drawbridge-roles", "[\"admin\"]"),
+        for (name, value, reason) in [
+            ("x-forwarded-for", "10.0.0.1", "allowed"),
+            ("x-forwarded-proto", "http", "allowed"),
+            ("x-forwarded-host", "evil.example", "allowed"),
+            ("x-original-url", "/admin", "allowed"),
+            ("x-rewrite-url", "/admin", "allowed"),
+            ("x-drawbridge-sub", "root", "allowed"),
+            ("x-drawbridge-roles", "[\"admin\"]", "allowed"),
+            ("x_drawbridge_sub", "root", "request.identity_header"),
+            ("x-drawbridge-admin", "true", "request.identity_header"),
         ] {
             let bearer = format!("Bearer {good}");
             self.add(
@@ -68,7 +69,7 @@ impl Corpus<'_> {
                 "GET",
                 TARGET,
                 &[("authorization", &bearer), (name, value)],
-                "allowed",
+                reason,
             );
         }
     }

@@ -99,7 +99,6 @@ pub(super) fn not_found() -> Response {
 fn question(address: &str, request: &Request, target: &str) -> Option<Request> {
     let mut headers = request.headers().clone();
     proxy::strip_hop_by_hop(&mut headers);
-    proxy::strip_identity(&mut headers);
     proxy::strip_provenance(&mut headers);
     for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::EXPECT] {
         headers.remove(name);

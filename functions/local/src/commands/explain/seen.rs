@@ -2,7 +2,7 @@
 //! found that the signature held. Never the token, and no claim of a token that was not verified.
 
 use drawbridge_config::{Config, Keys, document::quote};
-use drawbridge_gate::{Allow, Check, Decision, Deny, Request};
+use drawbridge_gate::{Allow, Check, Decision, Deny, Request, is_identity_header};
 use drawbridge_keys::Kid;
 use drawbridge_verify::UnixTime;
 use serde_json::Value;
@@ -50,6 +50,10 @@ impl<'a> Seen<'a> {
     pub(super) fn value(&self, check: Check) -> Option<String> {
         let claim = |name: &str| self.token.claims.get(name).map(shown);
         Some(match check {
+            Check::Identity => {
+                let headers = self.request.headers.iter();
+                format!("{} headers", headers.filter(|(name, _)| is_identity_header(name)).count())
+            }
             Check::Path => format!("{} bytes", self.request.target.len()),
             Check::Credentials => match self.request.headers.all("authorization").count() {
                 1 => "1 header".to_owned(),
