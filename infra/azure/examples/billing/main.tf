@@ -33,7 +33,13 @@ locals {
     stores = merge(local.file.stores, { (local.backend.store) = { key_vault = { url = module.vault.url } } })
   })
   config = merge(local.with_vault, {
-    issuers = merge(local.file.issuers, { (local.backend.issuer) = merge(local.issuer, { keys = { jwks = module.jwks.jwks } }) })
+    issuers = merge(local.file.issuers, {
+      # In place of whatever the file says of the issuer's keys, also the short way.
+      (local.backend.issuer) = merge(
+        { for member, value in local.issuer : member => value if !contains(["keys", "jwks", "store"], member) },
+        { keys = { jwks = module.jwks.jwks } },
+      )
+    })
   })
 
   tags = { application = "drawbridge", backend = var.backend }

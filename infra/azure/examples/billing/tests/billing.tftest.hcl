@@ -63,6 +63,14 @@ run "the_functions_are_told_the_addresses_that_there_are" {
   }
 }
 
+run "an_issuer_has_its_keys_in_one_way" {
+  variables { config_file = "tests/short.yaml" }
+  assert {
+    condition     = !contains(keys(local.config.issuers.edge), "store") && local.config.issuers.edge.keys.jwks == module.jwks.jwks
+    error_message = "the address of the key endpoint should take the place of what the file says"
+  }
+}
+
 run "the_gateways_name_without_a_firewall" {
   variables { front_door = false }
   assert {
