@@ -77,6 +77,7 @@ variable "timeout_seconds" {
   }
 }
 
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 variable "reserved_concurrency" {
   description = "Instances reserved for, and the most that run of, this function; -1 for no reservation. Lambda keeps 100 of the account's unreserved, so that an account with a limit of 10 can reserve none."
   type        = number
