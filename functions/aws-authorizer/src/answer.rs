@@ -12,11 +12,16 @@
 //!
 //! The message of an error is what API Gateway goes by: exactly `Unauthorized` is a 401, everything else a 500.
 
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
 use drawbridge_gate::{Decision, Deny, Standing};
 use drawbridge_policy::Routes;
 use lambda_runtime::Diagnostic;
 use serde::{Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
@@ -24,6 +29,37 @@ use crate::{
     policy::{Kept, Policy, StageWide, may_allow},
     settings::HttpResponse,
 };
+
+/// What API Gateway is answered. It is written once, by the runtime.
+#[derive(Debug)]
+pub struct Answer(Form);
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Form {
+    Simple {
+        #[serde(rename = "isAuthorized")]
+        is_authorized: bool,
+        context: Context,
+    },
+    WithPolicy {
+        #[serde(rename = "principalId")]
+        principal_id: String,
+        #[serde(rename = "policyDocument")]
+        policy_document: Arc<RawValue>,
+        context: Context,
+    },
+}
+
+/// What goes with it. All values are strings: REST and WebSocket APIs take no objects or lists, and hand on numbers and booleans
+/// as strings.
+#[derive(Debug)]
+enum Context {
+    /// What the backend is told.
+    Told { principal: String, claims: Vec<(String, String)> },
+    /// What the access log may show of a deny. API Gateway does not pass it on to the client.
+    Refused { request_id: String, error: Option<&'static str> },
+}
 
 /// The answers that are errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -59,43 +95,42 @@ impl Answers {
     pub(crate) fn answer(
         &self,
         event: &Event<'_>,
-        decision: &Decision,
-        standing: Option<&Standing>,
+        decision: Decision,
+        standing: Option<Standing>,
         routes: &Routes,
-    ) -> Result<Box<RawValue>, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let simple = event.kind == Kind::Http20 && self.http_response == HttpResponse::Simple;
-        if !simple && let Some(answer) = self.for_the_stage(event, decision, standing, routes) {
+        if !simple && let Some(answer) = self.for_the_stage(event, &decision, standing, routes) {
             return Ok(answer);
         }
-        match decision {
+        let answer = match decision {
             Decision::Allow(allow) if simple => {
-                let context = Told { principal: &allow.principal, context: &allow.context };
-                rendered(&Simple { is_authorized: true, context })
+                Form::Simple { is_authorized: true, context: Context::told(allow.principal, allow.context) }
             }
             Decision::Allow(allow) => {
                 let arn = event.arn().map_err(|_| Refusal::Failure)?;
                 let policy = self.kept.allow(&arn, routes, event.method(), &allow.route);
-                rendered(&WithPolicy {
-                    principal_id: &allow.principal,
-                    policy_document: &*policy.ok_or(Refusal::Failure)?,
-                    context: Told { principal: &allow.principal, context: &allow.context },
-                })
+                Form::WithPolicy {
+                    principal_id: allow.principal.clone(),
+                    policy_document: policy.ok_or(Refusal::Failure)?,
+                    context: Context::told(allow.principal, allow.context),
+                }
             }
             Decision::Deny(deny) => match deny.reason.status() {
-                401 => Err(Refusal::Unauthorized),
-                400 | 403 if simple => rendered(&Simple { is_authorized: false, context: Refused(deny) }),
+                401 => return Err(Refusal::Unauthorized),
+                400 | 403 if simple => Form::Simple { is_authorized: false, context: Context::refused(deny) },
                 400 | 403 => {
                     let arn = event.arn().map_err(|_| Refusal::Failure)?;
-                    let principal_id = deny.principal.as_deref().unwrap_or(NOBODY);
-                    rendered(&WithPolicy {
-                        principal_id,
-                        policy_document: Policy::deny(&arn),
-                        context: Refused(deny),
-                    })
+                    Form::WithPolicy {
+                        principal_id: deny.principal.clone().unwrap_or_else(|| NOBODY.to_owned()),
+                        policy_document: Policy::deny(&arn).text().ok_or(Refusal::Failure)?,
+                        context: Context::refused(deny),
+                    }
                 }
-                _ => Err(Refusal::Failure),
+                _ => return Err(Refusal::Failure),
             },
-        }
+        };
+        Answer::new(answer).ok_or(Refusal::Failure)
     }
 
     /// The answer that is right for every route, if there is one: it allows something, and not what was denied.
@@ -103,9 +138,9 @@ impl Answers {
         &self,
         event: &Event<'_>,
         decision: &Decision,
-        standing: Option<&Standing>,
+        standing: Option<Standing>,
         routes: &Routes,
-    ) -> Option<Box<RawValue>> {
+    ) -> Option<Answer> {
         let (stage_wide, standing) = (self.stage_wide.as_ref()?, standing?);
         let arn = event.arn().ok()?;
         // The gate decides on the event's path, API Gateway on the ARN's: under a base path they are not the same.
@@ -116,33 +151,90 @@ impl Answers {
         if !settled || standing.routes.is_empty() {
             return None;
         }
-        let policy = self.kept.for_the_stage(stage_wide, &arn, &standing.routes)?;
-        let context = Told { principal: &standing.principal, context: &standing.context };
-        rendered(&WithPolicy { principal_id: &standing.principal, policy_document: &*policy, context }).ok()
+        Answer::new(Form::WithPolicy {
+            principal_id: standing.principal.clone(),
+            policy_document: self.kept.for_the_stage(stage_wide, &arn, &standing.routes)?,
+            context: Context::told(standing.principal, standing.context),
+        })
     }
 }
 
-/// What the backend is told. All values are strings: REST and WebSocket APIs take no objects or lists, and hand on numbers and
-/// booleans as strings.
-struct Told<'a> {
-    principal: &'a str,
-    context: &'a [(String, String)],
-}
-
-impl Serialize for Told<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let claims = self.context.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
-        serializer.collect_map(claims.chain([(PRINCIPAL, self.principal)]))
+impl Answer {
+    /// None where it would be longer than [`MAX_ANSWER`].
+    fn new(form: Form) -> Option<Self> {
+        (form.bytes_at_most() <= MAX_ANSWER || form.bytes()? <= MAX_ANSWER).then_some(Self(form))
     }
 }
 
-/// What the access log may show of a deny. API Gateway does not pass it on to the client.
-struct Refused<'a>(&'a Deny);
-
-impl Serialize for Refused<'_> {
+impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let error = self.0.reason.error_code().map(|code| ("error", code));
-        serializer.collect_map([("request_id", self.0.request_id.as_str())].into_iter().chain(error))
+        self.0.serialize(serializer)
+    }
+}
+
+impl Form {
+    /// Without writing it: nearly every answer is known to fit by this.
+    fn bytes_at_most(&self) -> usize {
+        // As much as a byte may become in JSON, `\u0000`, and more than the names of members are long.
+        let written = |text: &str| 6 * text.len() + 32;
+        let context = |context: &Context| match context {
+            Context::Told { principal, claims } => {
+                let claims = claims.iter().map(|(claim, value)| written(claim) + written(value));
+                written(principal) + claims.sum::<usize>()
+            }
+            Context::Refused { request_id, .. } => written(request_id) + 64,
+        };
+        match self {
+            Self::Simple { context: told, .. } => 64 + context(told),
+            Self::WithPolicy { principal_id, policy_document, context: told } => {
+                64 + written(principal_id) + policy_document.get().len() + context(told)
+            }
+        }
+    }
+
+    /// By writing it to nowhere.
+    fn bytes(&self) -> Option<usize> {
+        struct Count(usize);
+
+        impl Write for Count {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 += bytes.len();
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let mut count = Count(0);
+        serde_json::to_writer(&mut count, self).ok()?;
+        Some(count.0)
+    }
+}
+
+impl Context {
+    fn told(principal: String, claims: Vec<(String, String)>) -> Self {
+        Self::Told { principal, claims }
+    }
+
+    fn refused(deny: Deny) -> Self {
+        Self::Refused { error: deny.reason.error_code(), request_id: deny.request_id }
+    }
+}
+
+impl Serialize for Context {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Told { principal, claims } => {
+                let claims = claims.iter().map(|(claim, value)| (claim.as_str(), value.as_str()));
+                serializer.collect_map(claims.chain([(PRINCIPAL, principal.as_str())]))
+            }
+            Self::Refused { request_id, error } => {
+                let error = error.map(|code| ("error", code));
+                serializer.collect_map([("request_id", request_id.as_str())].into_iter().chain(error))
+            }
+        }
     }
 }
 
@@ -159,21 +251,33 @@ const NOBODY: &str = "unknown";
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 const MAX_ANSWER: usize = 8 * 1024;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Simple<C> {
-    is_authorized: bool,
-    context: C,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::to_raw_value;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WithPolicy<'a, P, C> {
-    principal_id: &'a str,
-    policy_document: P,
-    context: C,
-}
+    use super::*;
 
-fn rendered(answer: &impl Serialize) -> Result<Box<RawValue>, Refusal> {
-    to_raw_value(answer).ok().filter(|answer| answer.get().len() <= MAX_ANSWER).ok_or(Refusal::Failure)
+    proptest! {
+        #[test]
+        fn what_is_known_to_fit_without_writing_it_fits(
+            principal in any::<String>(),
+            claims in prop::collection::vec(("[a-z_]{1,8}", "[\\x00-\\x7f]{0,300}"), 0..8),
+            error in any::<bool>(),
+        ) {
+            let policy: Arc<RawValue> = Arc::from(to_raw_value(&[&principal]).unwrap());
+            let told = || Context::told(principal.clone(), claims.clone());
+            let refused = Context::Refused { request_id: principal.clone(), error: error.then_some("access_denied") };
+            for form in [
+                Form::Simple { is_authorized: true, context: told() },
+                Form::Simple { is_authorized: false, context: refused },
+                Form::WithPolicy { principal_id: principal.clone(), policy_document: policy, context: told() },
+            ] {
+                let written = serde_json::to_vec(&form).unwrap().len();
+                prop_assert_eq!(form.bytes(), Some(written));
+                prop_assert!(form.bytes_at_most() >= written);
+                prop_assert_eq!(Answer::new(form).is_some(), written <= MAX_ANSWER);
+            }
+        }
+    }
 }

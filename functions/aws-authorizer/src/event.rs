@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::IpAddr};
 use drawbridge_gate::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::{
@@ -55,8 +56,7 @@ impl<'e> Event<'e> {
     /// # Errors
     /// [`EventError`].
     pub(crate) fn parse(json: &'e str) -> Result<Self, EventError> {
-        let native: Native<'_> =
-            serde_json::from_str(json).map_err(|_| EventError("not of the documented form"))?;
+        let native: Native<'_> = serde_json::from_str(json).map_err(|_| MALFORMED)?;
         match native.kind()? {
             Kind::RestToken => native.token(),
             Kind::WebSocket => native.connect(),
@@ -106,9 +106,11 @@ struct Native<'e> {
     path: Option<Text<'e>>,
     raw_path: Option<Text<'e>>,
     raw_query_string: Option<Text<'e>>,
-    headers: Option<Pairs<'e>>,
+    /// Read only where it says more than its `multiValue…`: in it is the token once more.
+    headers: Option<&'e RawValue>,
     multi_value_headers: Option<Lists<'e>>,
-    query_string_parameters: Option<Pairs<'e>>,
+    /// As `headers`.
+    query_string_parameters: Option<&'e RawValue>,
     multi_value_query_string_parameters: Option<Lists<'e>>,
     #[serde(default)]
     request_context: Context<'e>,
@@ -194,8 +196,8 @@ impl<'e> Native<'e> {
     }
 
     fn request(mut self, kind: Kind) -> Result<Event<'e>, EventError> {
-        let headers = self.headers().collect();
-        let query = self.query();
+        let headers = self.headers()?;
+        let query = self.query()?;
         let identity = self.request_context.identity.unwrap_or_default();
         Ok(Event {
             kind,
@@ -211,8 +213,8 @@ impl<'e> Native<'e> {
 
     /// The path of `$connect` is fixed: routes name it as `GET /$connect`.
     fn connect(mut self) -> Result<Event<'e>, EventError> {
-        let headers = self.headers().collect();
-        let query = self.query();
+        let headers = self.headers()?;
+        let query = self.query()?;
         let identity = self.request_context.identity.unwrap_or_default();
         Ok(Event {
             kind: Kind::WebSocket,
@@ -227,7 +229,7 @@ impl<'e> Native<'e> {
     }
 
     fn http20(mut self) -> Result<Event<'e>, EventError> {
-        let headers = self.headers().collect();
+        let headers = self.headers()?;
         let raw_path = self.raw_path.ok_or(EventError("no rawPath"))?.0;
         let context = self.request_context;
         let stage = context.stage.ok_or(EventError("no stage"))?;
@@ -256,21 +258,13 @@ impl<'e> Native<'e> {
 
     /// `multiValueHeaders` where there are any: `headers` holds only the last of repeated ones, or in HTTP APIs all of them with
     /// commas between, which the gate takes for what it is.
-    fn headers(&mut self) -> impl Iterator<Item = (Text<'e>, Text<'e>)> + use<'e> {
-        let all =
-            self.multi_value_headers.take().map(|headers| headers.0).filter(|headers| !headers.is_empty());
-        all.or_else(|| self.headers.take().map(|headers| headers.0)).unwrap_or_default().into_iter()
+    fn headers(&mut self) -> Result<Vec<(Text<'e>, Text<'e>)>, EventError> {
+        either(self.multi_value_headers.take(), self.headers)
     }
 
     /// The query as it would stand in a URL; empty when there is none.
-    fn query(&mut self) -> String {
-        let all = self
-            .multi_value_query_string_parameters
-            .take()
-            .map(|query| query.0)
-            .filter(|query| !query.is_empty());
-        let query =
-            all.or_else(|| self.query_string_parameters.take().map(|query| query.0)).unwrap_or_default();
+    fn query(&mut self) -> Result<String, EventError> {
+        let query = either(self.multi_value_query_string_parameters.take(), self.query_string_parameters)?;
         let mut text = String::new();
         for (name, value) in &query {
             let between = if text.is_empty() { "" } else { "&" };
@@ -282,7 +276,22 @@ impl<'e> Native<'e> {
                     .chain(utf8_percent_encode(value, NON_ALPHANUMERIC)),
             );
         }
-        text
+        Ok(text)
+    }
+}
+
+/// All values of each name, or else the one that each has.
+fn either<'e>(
+    all: Option<Lists<'e>>,
+    one: Option<&'e RawValue>,
+) -> Result<Vec<(Text<'e>, Text<'e>)>, EventError> {
+    match (all, one) {
+        (Some(Lists(all)), _) if !all.is_empty() => Ok(all),
+        (_, Some(one)) => match serde_json::from_str(one.get()) {
+            Ok(Pairs(one)) => Ok(one),
+            Err(_) => Err(MALFORMED),
+        },
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -313,5 +322,7 @@ fn address(text: Option<Text<'_>>) -> Option<IpAddr> {
 fn pem(certificate: Option<ClientCertificate<'_>>) -> Option<Text<'_>> {
     certificate?.client_cert_pem.filter(|pem| !pem.is_empty())
 }
+
+const MALFORMED: EventError = EventError("not of the documented form");
 
 const AUTHORIZATION: Text<'static> = Text(Cow::Borrowed("authorization"));

@@ -58,10 +58,9 @@ use drawbridge_keys::{Clock, HttpClient, KeyStore, StoreError, SystemClock};
 use drawbridge_verify::{Relaxation, UnixTime};
 use lambda_runtime::{LambdaEvent, Runtime, layers::TracingLayer, service_fn, tower::util::MapRequestLayer};
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 pub use crate::{
-    answer::Refusal,
+    answer::{Answer, Refusal},
     policy::{PerRoute, stage_wide},
 };
 use crate::{
@@ -144,12 +143,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// [`Refusal`], which API Gateway is answered as an error.
-    pub async fn answer(
-        &self,
-        event: &[u8],
-        invocation: &str,
-        now: UnixTime,
-    ) -> Result<Box<RawValue>, Refusal> {
+    pub async fn answer(&self, event: &[u8], invocation: &str, now: UnixTime) -> Result<Answer, Refusal> {
         let Some(event) = str::from_utf8(event).ok().and_then(|event| Event::parse(event).ok()) else {
             return Err(self.failure(Reason::RequestMalformed, invocation, now));
         };
@@ -161,7 +155,7 @@ impl Authorizer {
             Some(_) => self.gate.decide_and_stand(&request, now).await,
             None => (self.gate.decide(&request, now).await, None),
         };
-        self.answers.answer(&event, &decision, standing.as_ref(), &self.backend.routes)
+        self.answers.answer(&event, decision, standing, &self.backend.routes)
     }
 
     /// Records what is no decision of the gate.

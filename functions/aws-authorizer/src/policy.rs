@@ -21,16 +21,18 @@
 //! be refused with 403 where the gate would have allowed it.
 //!
 //! What no policy can say: that encoded bytes are UTF-8 without look-alikes of delimiters (after a request that needed encoding,
-//! a cached answer leaves that check to the backend), and which *values* of a parameter were meant: one answer holds for all
+//! a cached answer leaves that check to the backend), that a path is
+//! another route's where upper and lower case are the same (`/customers/ME`), and which *values* of a parameter were meant: one answer holds for all
 //! customers. Where the decision depends on the object (`policy: true`), the TTL must be 0.
 
 mod kept;
 mod stage;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use drawbridge_policy::{Route, Routes};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 pub(crate) use kept::Kept;
 pub use stage::{PerRoute, stage_wide};
@@ -88,6 +90,11 @@ impl Policy {
     /// Denies everything in the stage. A policy without an allow does so anyway; this one says that it is meant.
     pub(crate) fn deny(arn: &MethodArn<'_>) -> Self {
         Self::new(vec![statement("Deny", vec![format!("{}/*", arn.stage())])])
+    }
+
+    /// As JSON. None for nothing that is made here.
+    pub(crate) fn text(&self) -> Option<Arc<RawValue>> {
+        to_raw_value(self).ok().map(Arc::from)
     }
 
     fn new(statement: Vec<Statement>) -> Self {

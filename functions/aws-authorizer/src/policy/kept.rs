@@ -4,11 +4,11 @@
 //! What is kept is that text and no decision: which policy is right is found out for each request, and a memory that forgets
 //! everything changes nothing but the time that an answer takes.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, iter, sync::Arc};
 
 use drawbridge_policy::Routes;
 use quick_cache::sync::Cache;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::{Policy, StageWide};
 use crate::arn::{Called, MethodArn};
@@ -31,11 +31,13 @@ impl Kept {
             Called::Method { path, .. } if !path.contains('%') && !template.contains("{*") => {
                 let length = path.bytes().filter(|byte| *byte == b'/').count();
                 let mut key = String::with_capacity(KEY);
-                let _ = write!(key, "{length} {method} {template} ");
-                key.push_str(arn.stage());
+                key.extend(iter::repeat_n('/', length));
+                for part in [method, " ", template, " ", arn.stage()] {
+                    key.push_str(part);
+                }
                 self.kept(key, make)
             }
-            _ => make().as_ref().and_then(text),
+            _ => make().as_ref().and_then(Policy::text),
         }
     }
 
@@ -60,7 +62,7 @@ impl Kept {
         if let Some(policy) = self.0.get(&key) {
             return Some(policy);
         }
-        let policy = text(&make()?)?;
+        let policy = make()?.text()?;
         self.0.insert(key, Arc::clone(&policy));
         Some(policy)
     }
@@ -70,10 +72,6 @@ impl Default for Kept {
     fn default() -> Self {
         Self(Cache::new(POLICIES))
     }
-}
-
-fn text(policy: &Policy) -> Option<Arc<RawValue>> {
-    to_raw_value(policy).ok().map(Arc::from)
 }
 
 /// Some 2 KB each: those of the routes of one stage, or of the sets of routes that tokens grant.
