@@ -2,8 +2,7 @@
 //! bench's own on this machine, and fetches its key over TLS from a key endpoint, also of the bench's own. The machine's root
 //! certificates are loaded as on Lambda, with the bench's added to them.
 //!
-//! `cargo bench --profile deploy -p drawbridge-aws-authorizer --bench start` measures what is deployed; without `--profile` it is built
-//! without link-time optimisation, and its size says little.
+//! `cargo bench -p drawbridge-aws-authorizer --bench start`
 //!
 //! There is one binary. It links a cloud's client library and starts it only for a store: configurations without one are held to
 //! the start of a function without the library, and the binary to the size of one with it. Beside it stand the authorizers in
@@ -18,7 +17,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Cursor, Write},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -32,6 +31,7 @@ use drawbridge_verify::Algorithm;
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, Stream, crypto::aws_lc_rs::default_provider};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 use support::{HTTP_2_0, House, LAMBDA, REST_REQUEST};
 
@@ -75,15 +75,14 @@ fn main() {
             ),
             ("resident", least(|start| start.resident), "MB", None),
             ("resident at most", least(|start| start.peak), "MB", None),
+            ("zipped", zipped(&function.package), "MB", None),
         ];
         for (index, (what, measured, unit, most)) in rows.into_iter().enumerate() {
             row(if index == 0 { function.name } else { "" }, what, measured, unit, most);
         }
     }
-    match size(Path::new(AUTHORIZER)) {
-        (_, Some(without)) => row("the binary", "size without symbols", without, "MB", Some(SIZE)),
-        (whole, None) => row("the binary", "size with symbols", whole, "MB", None),
-    }
+    let size = fs::metadata(AUTHORIZER).unwrap().len();
+    row("the binary, one for all", "size", size as f64 / 1e6, "MB", Some(SIZE));
 }
 
 fn row(name: &str, what: &str, measured: f64, unit: &str, most: Option<f64>) {
@@ -98,6 +97,8 @@ struct Function {
     name: &'static str,
     program: PathBuf,
     arguments: Vec<PathBuf>,
+    /// The files and folders that are deployed.
+    package: Vec<PathBuf>,
     environment: Vec<(&'static str, String)>,
     event: &'static str,
     /// What its answer has in it when it allows, without white space.
@@ -132,6 +133,7 @@ fn authorizers(house: &House, endpoint: SocketAddr, roots: &Path) -> Vec<Functio
             name,
             program: AUTHORIZER.into(),
             arguments: Vec::new(),
+            package: vec![AUTHORIZER.into()],
             environment: vec![
                 ("DRAWBRIDGE_BACKEND", "orders".to_owned()),
                 ("DRAWBRIDGE_CONFIG", house.file(file, &config).display().to_string()),
@@ -161,15 +163,26 @@ fn peers(endpoint: SocketAddr) -> Vec<Function> {
         .find(|program| program.exists());
     let python = folder.join("python/bin/python3");
     let peers = [
-        ("Node.js, aws-jwt-verify", node, folder.join("node/authorizer.mjs")),
-        ("Python, PyJWT", python.exists().then_some(python), folder.join("python/authorizer.py")),
+        (
+            "Node.js, aws-jwt-verify",
+            node,
+            folder.join("node/authorizer.mjs"),
+            folder.join("node/node_modules"),
+        ),
+        (
+            "Python, PyJWT",
+            python.exists().then_some(python),
+            folder.join("python/authorizer.py"),
+            folder.join("python/lib"),
+        ),
     ];
     let mut functions = Vec::new();
-    for (name, program, script) in peers {
+    for (name, program, script, libraries) in peers {
         match program {
             Some(program) if script.exists() => functions.push(Function {
                 name,
                 program,
+                package: vec![script.clone(), libraries],
                 arguments: vec![script],
                 environment: vec![
                     ("PEER_ISSUER", "https://edge.example.com".to_owned()),
@@ -308,14 +321,26 @@ fn respond(stream: &mut impl Write, status: &str, headers: &str, body: &str) {
     stream.flush().unwrap();
 }
 
-/// MB of the program as it is, and without the symbols that this profile leaves in it, where `strip` is installed.
-fn size(program: &Path) -> (f64, Option<f64>) {
-    let megabytes = |path: &Path| fs::metadata(path).unwrap().len() as f64 / 1e6;
-    let stripped = env::temp_dir().join(format!("drawbridge-size-{}", std::process::id()));
-    let done = Command::new("strip").arg("-o").arg(&stripped).arg(program).status();
-    let without = done.is_ok_and(|status| status.success()).then(|| megabytes(&stripped));
-    let _ = fs::remove_file(&stripped);
-    (megabytes(program), without)
+/// MB of a zip of these files and of what is in these folders, as it would be deployed: without the installer, which a virtual
+/// environment of Python brings along.
+fn zipped(package: &[PathBuf]) -> f64 {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let mut left = package.to_vec();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            left.extend(entries.filter(|path| {
+                let name = path.file_name().unwrap().to_string_lossy();
+                !["pip", "setuptools", "pkg_resources", "_distutils_hack"]
+                    .iter()
+                    .any(|tool| name.starts_with(tool))
+            }));
+        } else {
+            zip.start_file(path.display().to_string(), SimpleFileOptions::default()).unwrap();
+            zip.write_all(&fs::read(path).unwrap()).unwrap();
+        }
+    }
+    zip.finish().unwrap().into_inner().len() as f64 / 1e6
 }
 
 /// Seconds since 1970.
