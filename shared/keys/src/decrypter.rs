@@ -24,6 +24,10 @@ impl Decrypter for LocalDecrypter {
         &self.recipient
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     async fn unwrap(&self, sealed: &Sealed<'_>) -> Result<ContentKey, StoreError> {
         Ok(sealed.unwrap(&self.key))
     }

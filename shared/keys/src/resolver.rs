@@ -9,7 +9,7 @@ use drawbridge_verify::{Algorithms, PublicKey, Thumbprint};
 use thiserror::Error;
 use tokio::time::Instant;
 
-pub(crate) use self::budget::Budget;
+pub(crate) use self::budget::{Budget, Peer};
 use self::{
     admission::Admission,
     cold::{Cold, Flight, Landed},

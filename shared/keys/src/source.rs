@@ -64,4 +64,4 @@ impl KeySource for StoreSource {
 }
 
 /// How long a store may take, wherever a request waits for it.
-pub(crate) const STORE: Duration = Duration::from_secs(3);
+pub const STORE: Duration = Duration::from_secs(3);

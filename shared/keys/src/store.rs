@@ -77,6 +77,10 @@ pub trait Signer: Send + Sync {
 pub trait Decrypter: Send + Sync {
     /// Its kid, its one algorithm, and the content encryptions that it is used with.
     fn recipient(&self) -> &Recipient;
+    /// Whether it asks nobody, so that it costs no more than its arithmetic. `false` for a key that is in a store.
+    fn is_local(&self) -> bool {
+        false
+    }
     /// The content key of a token that [`recipient`](Self::recipient) admitted. A key that does not unwrap is no error: it is a
     /// content key that opens nothing (RFC 7516 section 11.5). An error is a store that could not be asked.
     async fn unwrap(&self, sealed: &Sealed<'_>) -> Result<ContentKey, StoreError>;
@@ -140,4 +144,18 @@ pub enum StoreError {
     /// The store cannot do that.
     #[error("the key store cannot do this: {0}")]
     Unsupported(String),
+}
+
+impl StoreError {
+    /// Whether a store could not be asked: no word on the key, which may be used for as long as it is kept.
+    pub(crate) fn says_nothing_of_the_key(&self) -> bool {
+        match self {
+            Self::Denied(_)
+            | Self::Throttled(_)
+            | Self::Unavailable(_)
+            | Self::Deleted(_)
+            | Self::Undecryptable(_) => true,
+            Self::NotFound | Self::Exists | Self::InUse | Self::Malformed(_) | Self::Unsupported(_) => false,
+        }
+    }
 }

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use super::KeyLimits;
 
-/// How often kids that were never seen before may cost a fetch. Known kids are not on it.
+/// How often kids that were never seen before may cost a fetch. Known kids are not on it, and have places of their own among the
+/// fetches at the same time, so that whoever spends it all keeps no key in use from being fetched again.
 pub(crate) struct Budget {
     issuer: Limiter,
     share: NonZeroU32,
@@ -31,8 +32,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<D
 
 /// Who asked. A host commonly has a whole IPv6 /64, so that is the unit there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Peer {
-    Unknown,
+pub(crate) enum Peer {
     V4(Ipv4Addr),
     V6([u16; 4]),
 }
@@ -49,31 +49,31 @@ impl Budget {
         }
     }
 
-    /// Takes one fetch, from the share of `peer` first, so that one that has had its share takes nothing from the others.
+    /// Takes one fetch, from the share of `peer` first, so that one that has had its share takes nothing from the others. Who has no
+    /// address has no share: where a gateway tells of none, that is everybody.
     pub(crate) fn spend(&mut self, peer: Option<IpAddr>) -> Result<(), &'static str> {
-        let peer = Peer::from(peer);
-        let within = match self.peers.get(&peer) {
-            Some(share) => share.check().is_ok(),
-            None => {
-                let share = limiter(self.share, self.clock);
-                let within = share.check().is_ok();
-                self.peers.insert(peer, share);
-                within
-            }
-        };
-        if !within {
+        if peer.is_some_and(|peer| !self.has_share(peer.into())) {
             return Err("this source address has had its share of fetches");
         }
         self.issuer.check().map_err(|_| "the fetch budget of the issuer is used up")
     }
+
+    fn has_share(&mut self, peer: Peer) -> bool {
+        if let Some(share) = self.peers.get(&peer) {
+            return share.check().is_ok();
+        }
+        let share = limiter(self.share, self.clock);
+        let within = share.check().is_ok();
+        self.peers.insert(peer, share);
+        within
+    }
 }
 
-impl From<Option<IpAddr>> for Peer {
-    fn from(address: Option<IpAddr>) -> Self {
-        match address.map(|address| address.to_canonical()) {
-            None => Self::Unknown,
-            Some(IpAddr::V4(address)) => Self::V4(address),
-            Some(IpAddr::V6(address)) => {
+impl From<IpAddr> for Peer {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 Self::V6([a, b, c, d])
             }

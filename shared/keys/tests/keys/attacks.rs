@@ -142,6 +142,33 @@ async fn attack_29_one_address_has_its_share_and_leaves_the_rest_to_the_others()
 }
 
 #[tokio::test(start_paused = true)]
+async fn attack_29_where_no_address_is_known_random_kids_leave_a_new_key_most_of_the_budget() {
+    let source = Fake::of_kids(&["orders.sig.good", "orders.sig.rotated"]);
+    let resolver = of_orders(&source, KeyLimits::default());
+    resolver.resolve("orders.sig.good", None).await.unwrap();
+    for number in 0..58 {
+        let answer = resolver.resolve(&format!("orders.sig.random-{number}"), None).await;
+        assert_eq!(answer.err(), Some(ResolveError::Unknown), "{number}");
+    }
+    assert!(resolver.resolve("orders.sig.rotated", None).await.is_ok());
+
+    // When all of it is spent, what is known is on no budget: it is fetched again ahead of time, and later.
+    for number in 0..1000 {
+        let _ = resolver.resolve(&format!("orders.sig.more-{number}"), None).await;
+    }
+    assert_eq!(source.fetches(), 60);
+    for (seconds, fetches) in [(241.0, 2), (301.0, 3)] {
+        after(seconds).await;
+        for number in 0..1000 {
+            let _ = resolver.resolve(&format!("orders.sig.at-{fetches}-{number}"), None).await;
+        }
+        assert!(resolver.resolve("orders.sig.good", None).await.is_ok());
+        settle().await;
+        assert_eq!(source.fetches_of("orders.sig.good"), fetches);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn attack_29_a_network_of_ipv6_addresses_has_one_share() {
     let source = Fake::of_kids(&[]);
     let resolver = of_orders(&source, KeyLimits::default());

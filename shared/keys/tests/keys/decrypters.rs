@@ -13,7 +13,7 @@ use drawbridge_keys::{
 };
 use drawbridge_verify::{KeyUse, PublicJwk, jwe::KeyManagement};
 
-use crate::support::cheap_jwk;
+use crate::support::{cheap_jwk, settle};
 
 /// Has one key of every kid, and a public one of every other use, until it is told otherwise.
 pub(crate) struct Vault {
@@ -39,6 +39,11 @@ impl Vault {
 
     pub(crate) fn takes(&self, duration: Duration) {
         *self.takes.lock().unwrap() = duration;
+    }
+
+    /// The public half of what decrypts for every kid.
+    pub(crate) fn published(&self, kid: &str) -> PublicJwk {
+        self.key.published(&kid.parse().unwrap())
     }
 
     fn asked(&self) -> usize {
@@ -127,6 +132,7 @@ async fn a_revoked_key_is_gone_within_ten_seconds() {
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(resolved(&decrypters, KID).await, Err(ResolveError::Unknown));
     vault.fails(Some(StoreError::Unavailable("down".to_owned())));
+    tokio::time::advance(Duration::from_secs(10)).await;
     assert!(
         matches!(resolved(&decrypters, KID).await, Err(ResolveError::Unavailable(_))),
         "it does not come back"
@@ -150,7 +156,78 @@ async fn a_key_outlives_its_store_by_a_minute_at_most() {
     tokio::time::advance(Duration::from_secs(6)).await;
     assert!(matches!(resolved(&decrypters, KID).await, Err(ResolveError::Unavailable(_))));
     vault.fails(None);
+    tokio::time::advance(Duration::from_secs(1)).await;
     assert!(resolved(&decrypters, KID).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_one_caller_waits_for_a_store_that_hangs_the_others_use_the_key_that_there_is() {
+    let vault = Vault::new();
+    let decrypters = Arc::new(decrypters(&vault));
+    assert!(resolved(&decrypters, KID).await.is_ok());
+    vault.takes(Duration::from_secs(3600));
+    vault.asked();
+    // In every round another caller finds out that the store hangs still.
+    for seconds in [11, 4, 4, 4] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        let one = tokio::spawn({
+            let decrypters = Arc::clone(&decrypters);
+            async move { resolved(&decrypters, KID).await }
+        });
+        settle().await;
+        for _ in 0..100 {
+            let others = tokio::time::timeout(Duration::from_millis(1), resolved(&decrypters, KID));
+            assert!(others.await.expect("answered at once").is_ok());
+        }
+        assert!(one.await.unwrap().is_ok());
+        assert_eq!(vault.asked(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_key_all_who_wait_for_a_store_that_hangs_are_told_after_one_look_up() {
+    let vault = Vault::new();
+    let decrypters = decrypters(&vault);
+    vault.takes(Duration::from_secs(3600));
+    let began = tokio::time::Instant::now();
+    let all = futures_util::future::join_all((0..100).map(|_| resolved(&decrypters, KID))).await;
+    assert!(all.iter().all(|answer| matches!(answer, Err(ResolveError::Unavailable(_)))));
+    assert!(began.elapsed() <= Duration::from_millis(3100), "{:?}", began.elapsed());
+    assert!(matches!(resolved(&decrypters, KID).await, Err(ResolveError::Unavailable(_))));
+    assert_eq!(vault.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_kid_is_remembered_for_ten_seconds_and_a_failure_for_one() {
+    let vault = Vault::new();
+    let decrypters = decrypters(&vault);
+    let failure = StoreError::Unavailable("down".to_owned());
+    for (error, seconds) in [(StoreError::NotFound, 10), (failure, 1), (StoreError::NotFound, 10)] {
+        vault.fails(Some(error));
+        for _ in 0..100 {
+            assert!(resolved(&decrypters, KID).await.is_err());
+        }
+        assert_eq!(vault.asked(), 1);
+        tokio::time::advance(Duration::from_millis(seconds * 1000 - 1)).await;
+        assert!(resolved(&decrypters, KID).await.is_err());
+        assert_eq!(vault.asked(), 0);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    vault.fails(None);
+    assert!(resolved(&decrypters, KID).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_look_a_kid_up_keeps_nobody_else_from_it() {
+    let vault = Vault::new();
+    let decrypters = decrypters(&vault);
+    let attacker = Some([192, 0, 2, 66].into());
+    for kid in 0..100 {
+        let _ = decrypters.resolve(&format!("billing.enc.x{kid}"), attacker).await;
+    }
+    assert!(matches!(decrypters.resolve(KID, attacker).await, Err(ResolveError::Unavailable(_))));
+    assert!(decrypters.resolve(KID, Some([192, 0, 2, 1].into())).await.is_ok());
+    assert!(decrypters.resolve(KID, attacker).await.is_ok(), "what is known costs nothing");
 }
 
 /// What says nothing of a key, although it is not had.

@@ -17,3 +17,4 @@ mod private;
 mod resolver;
 mod store_source;
 mod support;
+mod unwraps;
