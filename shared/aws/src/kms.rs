@@ -11,8 +11,8 @@ use aws_sdk_kms::{
     types::{AliasListEntry, Tag},
 };
 use drawbridge_keys::{
-    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, Signer, StoreError,
-    SystemClock, Version,
+    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, RETIRE_AFTER, Signer,
+    StoreError, SystemClock, Version,
 };
 use drawbridge_verify::{KeyUse, PublicJwk};
 
@@ -20,7 +20,7 @@ use self::{
     key::{Key, NewKey},
     using::{KmsDecrypter, KmsSigner},
 };
-use crate::{ALGORITHM, KEY, connect::Connection, error::refused, rotation::KEPT};
+use crate::{ALGORITHM, KEY, connect::Connection, error::refused};
 
 /// `stores: { NAME: { kms: { prefix: PREFIX } } }`: keys that never leave KMS. The id of a key is its version.
 ///
@@ -80,6 +80,9 @@ impl Kms {
     /// The key of a kid, whatever its state. That it is one of this backend and use is what an alias says, never its id.
     async fn find(&self, client: &Client, kid: &Kid) -> Result<Key, StoreError> {
         let Kid { backend, key_use, version } = kid;
+        if !is_native(version) {
+            return Err(StoreError::NotFound);
+        }
         // A key that was not made here, but by infrastructure code, has the alias of the current version alone.
         let aliases = [self.version_alias(backend, *key_use, version), self.current_alias(backend, *key_use)];
         for alias in aliases {
@@ -275,7 +278,7 @@ impl KeyStore for Kms {
         let current = self.current(client, backend, key_use).await?;
         let (mut newer, now) = (None, self.clock.now());
         for (key, state) in self.list(client, backend, key_use).await? {
-            let needed = newer.is_none_or(|newer| now.since(newer) <= KEPT);
+            let needed = newer.is_none_or(|newer| now.since(newer) <= RETIRE_AFTER);
             if state == KeyState::Previous && !needed {
                 client.disable_key().key_id(key.version.as_str()).send().await.map_err(refused)?;
             }
@@ -309,6 +312,15 @@ impl KeyStore for Kms {
         }
         Ok(())
     }
+}
+
+/// Whether a version can be the id of a key: 36 of lower-case letters, digits and `-`, for a key of one region or of several (`mrk-…`).
+/// Others are not asked for.
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id-key-id>
+fn is_native(version: &Version) -> bool {
+    let id = version.as_str();
+    id.len() == 36
+        && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn tag(name: &str, value: &str) -> Result<Tag, StoreError> {

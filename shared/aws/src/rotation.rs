@@ -13,12 +13,12 @@
 //!
 //! At no moment is a version without a label that may have signed a token which is still valid: one that would lose `AWSPREVIOUS`
 //! too early is labelled [`ACTIVE`] before. A label is on one version at a time, so that of three rotations within
-//! [`KEPT`] the third waits.
+//! [`RETIRE_AFTER`] the third waits.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc};
 
 use aws_sdk_secretsmanager::{Client, primitives::DateTime, types::SecretVersionsListEntry};
-use drawbridge_keys::{Clock, KeyAlgorithm, Kid, PrivateJwk, StoreError, SystemClock, Version};
+use drawbridge_keys::{Clock, KeyAlgorithm, Kid, PrivateJwk, RETIRE_AFTER, StoreError, SystemClock, Version};
 use drawbridge_verify::{KeyUse, UnixTime};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -78,7 +78,7 @@ pub enum RotationError {
     /// The pending key does not undo what it did.
     #[error("the pending key does not work: what one half does the other does not undo")]
     Broken,
-    /// The third rotation within [`KEPT`].
+    /// The third rotation within [`RETIRE_AFTER`].
     #[error(
         "the version `{0}` may have signed tokens that are still valid and would lose its last label; wait an hour or revoke it"
     )]
@@ -87,10 +87,6 @@ pub enum RotationError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-/// For how long after it was superseded a version stays published: the longest that a bridged token may live, an hour, and a minute
-/// each for a bridge that cannot reach its store, for skew, and for the clocks of AWS.
-pub const KEPT: Duration = Duration::from_secs(3600 + 3 * 60);
 
 const CURRENT: &str = "AWSCURRENT";
 const PENDING: &str = "AWSPENDING";
@@ -233,7 +229,7 @@ impl Rotation {
         }
     }
 
-    /// Whether the previous version was superseded less than [`KEPT`] ago. Secrets Manager does not say when a label moved: it was
+    /// Whether the previous version was superseded less than [`RETIRE_AFTER`] ago. Secrets Manager does not say when a label moved: it was
     /// at the latest when a rotation was last finished or, where the key was put by hand, when the current version was made.
     fn recent(&self, rotating: &Rotating, versions: &Versions) -> bool {
         let made = versions.current().map(|current| current.created_date().map(unix));
@@ -243,7 +239,7 @@ impl Rotation {
             Some(None) => None,
             None => rotating.rotated,
         };
-        superseded.is_none_or(|superseded| self.clock.now().since(superseded) <= KEPT)
+        superseded.is_none_or(|superseded| self.clock.now().since(superseded) <= RETIRE_AFTER)
     }
 
     async fn key(&self, rotating: &Rotating, which: Which) -> Result<Option<PrivateJwk>, RotationError> {

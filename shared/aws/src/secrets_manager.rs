@@ -8,14 +8,14 @@ use aws_sdk_secretsmanager::{
     types::{Filter, FilterNameStringType, SecretVersionsListEntry, Tag},
 };
 use drawbridge_keys::{
-    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer,
-    StoreError, SystemClock, Version,
+    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk,
+    RETIRE_AFTER, Signer, StoreError, SystemClock, Version,
 };
 use drawbridge_verify::{KeyUse, PublicJwk, UnixTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{ACTIVE, ALGORITHM, connect::Connection, error::refused, rotation::KEPT};
+use crate::{ACTIVE, ALGORITHM, connect::Connection, error::refused};
 
 /// `stores: { NAME: { secrets_manager: { prefix: PREFIX } } }`: private JWKs in secrets `<prefix>/<backend>/<use>`, one for each version.
 ///
@@ -65,6 +65,9 @@ impl SecretsManager {
 
     /// The key of one published version.
     async fn version(&self, kid: &Kid) -> Result<PrivateJwk, StoreError> {
+        if !is_native(&kid.version) {
+            return Err(StoreError::NotFound);
+        }
         let name = self.secret(&kid.backend, kid.key_use);
         let ask = self.connection.serving().await?.get_secret_value().secret_id(&name);
         let answer = ask.version_id(kid.version.as_str()).send().await.map_err(refused)?;
@@ -106,7 +109,7 @@ impl SecretsManager {
         rotated: Option<UnixTime>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let within = |since: UnixTime| now.since(since) <= KEPT;
+        let within = |since: UnixTime| now.since(since) <= RETIRE_AFTER;
         let needed = |at: &Listed| versions.superseded(at).is_some_and(within);
         let active = versions.labelled(ACTIVE);
         // A version that a rotation function made may have waited before it became current.
@@ -389,6 +392,13 @@ async fn put(client: &Client, name: &str, key: &PrivateJwk) -> Result<Version, S
     let ask = client.put_secret_value().secret_id(name).client_request_token(Uuid::now_v7().to_string());
     let put = ask.version_stages(CURRENT).secret_string(key.to_json().as_str()).send().await;
     named(name, put.map_err(refused)?.version_id)
+}
+
+/// Whether a version can be one of a secret's: of 32 to 64 characters. The service calls others a mistake of the caller's, which says
+/// nothing of the key.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#SecretsManager-GetSecretValue-request-VersionId>
+fn is_native(version: &Version) -> bool {
+    (32..=64).contains(&version.as_str().len())
 }
 
 /// The name of a version as a kid has it.

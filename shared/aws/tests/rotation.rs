@@ -25,9 +25,9 @@ use aws_sdk_secretsmanager::{
 use axum::{Router, body::Body, extract::Request, response::Response};
 use drawbridge_aws::{
     ALGORITHM,
-    rotation::{KEPT, Rotation, RotationError, Step},
+    rotation::{Rotation, RotationError, Step},
 };
-use drawbridge_keys::{Clock, PrivateJwk, StoreError, SystemClock, Version};
+use drawbridge_keys::{Clock, PrivateJwk, RETIRE_AFTER, StoreError, SystemClock, Version};
 use drawbridge_tests::{
     http::send,
     parts::{MiniStack, Moto},
@@ -247,7 +247,7 @@ async fn a_version_that_may_have_signed_a_valid_token_never_loses_its_last_label
             "a rotation that has to wait changes nothing"
         );
 
-        let in_time = rotation.with_clock(later(KEPT + Duration::from_secs(60)));
+        let in_time = rotation.with_clock(later(RETIRE_AFTER + Duration::from_secs(60)));
         rotate(&in_time, name, &fourth).await.unwrap();
         assert_eq!(
             labels(&client, name).await,

@@ -1,11 +1,11 @@
 //! The rules of a key store on a vault, the same for keys and secrets.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use drawbridge_keys::{
-    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, Signer, StoreError,
-    SystemClock, Version,
+    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, RETIRE_AFTER, Signer,
+    StoreError, SystemClock, Version,
 };
 use drawbridge_verify::{KeyUse, PublicJwk, UnixTime};
 
@@ -174,9 +174,6 @@ fn now() -> UnixTime {
     SystemClock.now()
 }
 
-/// After this long no token that a superseded version signed is valid: bridged tokens live minutes.
-const RETIRE_AFTER: Duration = Duration::from_secs(3600);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,13 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_disables_what_another_version_has_stood_in_for_for_an_hour() {
+    fn a_rotation_disables_what_another_version_has_stood_in_for_until_no_token_of_it_is_valid() {
+        let retire_after = i64::try_from(RETIRE_AFTER.as_secs()).unwrap();
         let now = UnixTime::from_secs(10_000);
         for (rows, expected) in [
             (&[("a", 1, None, None, true)][..], &[][..]),
-            // Superseded 3600 s ago, and 3601 s ago.
-            (&[("a", 1, None, None, true), ("b", 6400, None, None, true)], &[]),
-            (&[("a", 1, None, None, true), ("b", 6399, None, None, true)], &["a"]),
+            // Superseded as long ago as that, and a second longer.
+            (&[("a", 1, None, None, true), ("b", 10_000 - retire_after, None, None, true)], &[]),
+            (&[("a", 1, None, None, true), ("b", 9999 - retire_after, None, None, true)], &["a"]),
             // The newer one has only been active for a while, or is not yet.
             (&[("a", 1, None, None, true), ("b", 2, Some(9000), None, true)], &[]),
             (&[("a", 1, None, None, true), ("b", 2, Some(20_000), None, true)], &[]),

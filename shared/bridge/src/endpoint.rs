@@ -2,11 +2,9 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use drawbridge_config::Config;
 use drawbridge_gate::OpenStore;
-use drawbridge_keys::{BackendName, KeyStore, Kid, StoreError};
+use drawbridge_keys::{BackendName, Keeping, KeptByKid, KeyStore, Kid, StoreError};
 use drawbridge_verify::JwkSet;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
 use crate::{BridgeError, stores::open_stores};
 
@@ -15,12 +13,13 @@ use crate::{BridgeError, stores::open_stores};
 /// Whatever a kid is (malformed, another backend's, unknown, revoked), a caller who may not have it is told the same bytes. There
 /// is no list and no whole set. What it publishes is built from public members alone.
 ///
-/// Two bounds stand before a store. A published key is kept for 10 s, 256 of them. Kids that were never found here cost
-/// at most 50 lookups a second (100 at once); beyond that the answer is a 503, which says nothing about the kid, and keys that
-/// are being used go on being served.
+/// Two bounds stand before a store. A published key is kept for 10 s, 256 of them; that there is none for 5 s, and that the store
+/// could not be asked for 1 s, 1024 of these. Kids that were not found here cost at most 50 lookups a second (100 at once), of which those
+/// who ask for the same one share one; beyond that the answer is a 503, which says nothing about the kid, and keys that are being
+/// used go on being served.
 pub struct KeyEndpoint {
     stores: BTreeMap<BackendName, Arc<dyn KeyStore>>,
-    published: Cache<Kid, Published>,
+    published: KeptByKid<Arc<Document>>,
     strangers: DefaultDirectRateLimiter,
     max_age: Duration,
 }
@@ -41,7 +40,7 @@ impl KeyEndpoint {
     pub fn new(stores: impl IntoIterator<Item = (BackendName, Arc<dyn KeyStore>)>) -> Self {
         Self {
             stores: stores.into_iter().collect(),
-            published: Cache::new(KEPT),
+            published: KeptByKid::new(KEEPING, KEPT, STRANGERS_KEPT),
             strangers: RateLimiter::direct(Quota::per_second(STRANGERS).allow_burst(STRANGERS_AT_ONCE)),
             max_age: MAX_AGE,
         }
@@ -91,7 +90,7 @@ impl KeyEndpoint {
             _ => return KeyAnswer::method_not_allowed(),
         };
         let mut answer = match self.find(path).await {
-            Ok(published) => self.found(&published, if_none_match),
+            Ok(document) => self.found(&document, if_none_match),
             Err(Missing::Absent) => KeyAnswer::not_found(),
             Err(Missing::Unavailable) => KeyAnswer::unavailable(),
         };
@@ -103,28 +102,8 @@ impl KeyEndpoint {
 
     async fn find(&self, path: &str) -> Result<Arc<Document>, Missing> {
         let (kid, store) = self.parse(path).ok_or(Missing::Absent)?;
-        let kept = self.published.get(&kid);
-        if let Some(kept) = &kept {
-            if kept.read.elapsed() < KEEP {
-                return Ok(Arc::clone(&kept.document));
-            }
-        } else if self.strangers.check().is_err() {
-            return Err(Missing::Unavailable);
-        }
-        self.published.remove_if(&kid, |kept| kept.read.elapsed() >= KEEP);
-        // One lookup for all who ask for this kid now; the limit is for those who wait for it as well.
-        let lookup = self.published.get_or_insert_async(&kid, Published::read(store, &kid));
-        let found =
-            tokio::time::timeout(crate::current::STORE, lookup).await.unwrap_or(Err(Missing::Unavailable));
-        match (found, kept) {
-            (Ok(published), _) => Ok(published.document),
-            (Err(Missing::Unavailable), Some(kept)) => {
-                // Still known here, so that the budget for strangers does not stand in its way when the store is back.
-                self.published.insert(kid, kept);
-                Err(Missing::Unavailable)
-            }
-            (Err(missing), _) => Err(missing),
-        }
+        let admit = || self.strangers.check().map_err(|_| Missing::Unavailable);
+        self.published.get(&kid, admit, Document::read(store, &kid)).await
     }
 
     /// The kid that a path names, and its store. Nothing else reaches a store.
@@ -181,12 +160,6 @@ impl KeyAnswer {
     }
 }
 
-#[derive(Clone)]
-struct Published {
-    document: Arc<Document>,
-    read: Instant,
-}
-
 struct Document {
     body: String,
     etag: String,
@@ -198,20 +171,22 @@ enum Missing {
     Unavailable,
 }
 
-impl Published {
-    async fn read(store: &dyn KeyStore, kid: &Kid) -> Result<Self, Missing> {
-        let key = store.public(kid).await.map_err(|error| match error {
-            StoreError::NotFound => Missing::Absent,
-            _ => Missing::Unavailable,
-        })?;
+impl From<StoreError> for Missing {
+    fn from(error: StoreError) -> Self {
+        if error == StoreError::NotFound { Self::Absent } else { Self::Unavailable }
+    }
+}
+
+impl Document {
+    async fn read(store: &dyn KeyStore, kid: &Kid) -> Result<Arc<Self>, StoreError> {
+        let key = store.public(kid).await?;
         let name = kid.to_string();
         // A store that gives another key than it was asked for is broken; its answer is nobody's key.
         if key.kid() != Some(name.as_str()) || key.key_use() != Some(kid.key_use) {
-            return Err(Missing::Unavailable);
+            return Err(StoreError::Malformed("it gave another key than it was asked for".to_owned()));
         }
         let etag = format!("\"{name}.{}\"", key.thumbprint());
-        let document = Arc::new(Document { body: JwkSet::of_one(&key), etag });
-        Ok(Self { document, read: Instant::now() })
+        Ok(Arc::new(Self { body: JwkSet::of_one(&key), etag }))
     }
 }
 
@@ -229,13 +204,22 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// For how long others may keep a 404: a key that is made meanwhile is found soon.
 const ABSENT: Duration = Duration::from_secs(5);
 
-/// For how long a key is served without asking its store.
+/// For how long a key is served without asking its store, be that there or not: gates have caches of their own for an outage, and no
+/// way to hear of a revocation but from here.
 const KEEP: Duration = Duration::from_secs(10);
+
+const KEEPING: Keeping = Keeping { fresh: KEEP, stale: KEEP, absent: ABSENT, failing: FAILING };
+
+/// How soon a store that could not be asked is asked again, as the answer says.
+const FAILING: Duration = Duration::from_secs(1);
 
 /// How many keys are kept.
 const KEPT: usize = 256;
 
-/// Lookups a second of kids that were never found here.
+/// How many kids that were not found are remembered.
+const STRANGERS_KEPT: usize = 1024;
+
+/// Lookups a second of kids that were not found here.
 const STRANGERS: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
 /// Of those, at once.

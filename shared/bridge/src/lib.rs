@@ -4,7 +4,6 @@
 
 mod binding;
 mod bridge;
-mod current;
 mod endpoint;
 mod limit;
 mod mint;

@@ -6,7 +6,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_config::{Backend, Issuer};
-use drawbridge_keys::{KeyStore, StoreError};
+use drawbridge_keys::{KeyStore, STORE, StoreError};
 use drawbridge_verify::{MediaType, UnixTime, Verified, json::Value};
 use serde_json::{Map, json};
 use thiserror::Error;
@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use crate::{
     binding::{Binding, BindingError},
-    current::STORE,
     sealing::SealingKey,
     signing::SigningKey,
 };

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
 use drawbridge_config::{Backend, Encryption};
-use drawbridge_keys::{BackendName, KeyStore, Kid, StoreError};
+use drawbridge_keys::{BackendName, Kept, KeyStore, Kid, StoreError};
 use drawbridge_verify::{
-    KeyUse,
+    KeyUse, PublicJwk,
     jwe::{ContentEncryption, EncryptionKey},
 };
 
-use crate::{MintError, current::Current};
+use crate::{
+    MintError,
+    signing::{Fit, keeping},
+};
 
 /// The current encryption key of one backend that takes encrypted tokens.
 pub(crate) struct SealingKey {
@@ -15,7 +18,7 @@ pub(crate) struct SealingKey {
     backend: BackendName,
     required: bool,
     content: ContentEncryption,
-    current: Current<Option<Arc<EncryptionKey>>>,
+    current: Kept<Fit<Option<Arc<EncryptionKey>>>>,
 }
 
 impl SealingKey {
@@ -31,7 +34,7 @@ impl SealingKey {
             backend: backend.name.clone(),
             required,
             content: backend.content_encryption,
-            current: Current::new(),
+            current: Kept::new(keeping()),
         })
     }
 
@@ -41,22 +44,26 @@ impl SealingKey {
     /// # Errors
     /// Those of the store; `Unfit` when it is not a key of this backend and use.
     pub(crate) async fn seal(&self, token: String) -> Result<String, MintError> {
-        match self.current.get(self.read()).await? {
+        let key = self.current.get(|| Ok::<_, MintError>(self.read())).await?;
+        match key.map_err(MintError::Unfit)? {
             Some(key) => key.encrypt(&token).map_err(|error| MintError::Unavailable(error.to_string())),
             None => Ok(token),
         }
     }
 
-    async fn read(&self) -> Result<Option<Arc<EncryptionKey>>, MintError> {
-        let key = match self.store.encryption_key(&self.backend).await {
-            Err(StoreError::NotFound) if !self.required => return Ok(None),
-            key => key?,
-        };
+    async fn read(&self) -> Result<Fit<Option<Arc<EncryptionKey>>>, StoreError> {
+        match self.store.encryption_key(&self.backend).await {
+            Ok(key) => Ok(self.fit(&key).map(Some)),
+            Err(StoreError::NotFound) if !self.required => Ok(Ok(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fit(&self, key: &PublicJwk) -> Fit<Arc<EncryptionKey>> {
         let kid: Option<Kid> = key.kid().and_then(|kid| kid.parse().ok());
         let kid = kid.filter(|kid| kid.backend == self.backend && kid.key_use == KeyUse::Encryption);
-        let kid = kid.ok_or(MintError::Unfit("the key store gave a key of another backend or use"))?;
-        let key = EncryptionKey::bind(&key, &kid.to_string(), self.content)
-            .map_err(|_| MintError::Unfit("the key is not one to encrypt to"))?;
-        Ok(Some(Arc::new(key)))
+        let kid = kid.ok_or("the key store gave a key of another backend or use")?;
+        let key = EncryptionKey::bind(key, &kid.to_string(), self.content);
+        key.map(Arc::new).map_err(|_| "the key is not one to encrypt to")
     }
 }

@@ -14,17 +14,17 @@
 //! file has reached the disk, so that readers in any number of processes need no lock and a crash leaves the old state or the
 //! new one. Every read goes to the disk, so that a revocation holds for the next read.
 //!
-//! A rotation withdraws versions that were superseded more than an hour ago: no token that was signed with them or encrypted to them is valid any more.
+//! A rotation withdraws versions that were superseded more than [`RETIRE_AFTER`] ago: no token that was signed with them or encrypted to them is valid any more.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use drawbridge_verify::{KeyUse, PublicJwk};
 
 use self::{folder::Folder, version::VersionId};
 use crate::{
-    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk, Signer,
-    StoreError, SystemClock,
+    BackendName, Clock, Decrypter, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, PrivateJwk,
+    RETIRE_AFTER, Signer, StoreError, SystemClock,
 };
 
 mod file;
@@ -37,9 +37,6 @@ pub struct DirectoryStore {
     root: PathBuf,
     clock: Arc<dyn Clock>,
 }
-
-/// After this long no token that a superseded version signed is valid: bridged tokens live minutes.
-const RETIRE_AFTER: Duration = Duration::from_secs(3600);
 
 impl DirectoryStore {
     /// Opens the store; the folder is made on the first write.

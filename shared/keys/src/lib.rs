@@ -33,4 +33,4 @@ pub use kid::{BackendName, Kid, KidError, Version};
 pub use private::PrivateJwk;
 pub use resolver::{KeyLimits, ResolveError, Resolver};
 pub use source::{Fetched, KeySource, STORE, SourceError, StoreSource};
-pub use store::{Decrypter, KeyState, KeyStore, KeyVersion, Signer, StoreError};
+pub use store::{Decrypter, KeyState, KeyStore, KeyVersion, RETIRE_AFTER, Signer, StoreError};

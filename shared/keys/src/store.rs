@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use drawbridge_verify::{
@@ -7,7 +7,7 @@ use drawbridge_verify::{
 };
 use thiserror::Error;
 
-use crate::{BackendName, KeyAlgorithm, Kid};
+use crate::{BackendName, KeyAlgorithm, Kid, kept::STALE};
 
 /// Where private keys live.
 ///
@@ -60,6 +60,20 @@ pub trait KeyStore: Send + Sync {
     /// fine; `NotFound` for a version that never was.
     async fn revoke(&self, kid: &Kid) -> Result<(), StoreError>;
 }
+
+/// For how long after it was superseded a version stays published: what a signer or an encrypter that had not heard of the rotation
+/// used it for has no valid token left then, also by a clock that goes differently from the store's.
+pub const RETIRE_AFTER: Duration =
+    LONGEST_LIFETIME.saturating_add(STALE).saturating_add(LONGEST_SKEW).saturating_add(CLOCKS);
+
+/// The longest that a bridged token may live, whatever is configured.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The most skew that a verifier grants, whatever is configured.
+const LONGEST_SKEW: Duration = Duration::from_secs(60);
+
+/// How far the clock by which a store knows its versions may be from those of who signs and verifies.
+const CLOCKS: Duration = Duration::from_secs(60);
 
 /// A private signing key, wherever it is.
 #[async_trait]

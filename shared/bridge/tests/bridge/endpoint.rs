@@ -160,12 +160,14 @@ async fn a_store_that_fails_says_nothing_about_the_key() {
     assert_eq!((answer.status, header(&answer, "Cache-Control")), (503, Some("no-store")));
     assert!(!answer.body.contains("down"));
     store.down(false);
+    tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(get(&endpoint, &kid).await.status, 200);
     store.down(true);
     assert_eq!(get(&endpoint, &kid).await.status, 200, "kept for a few seconds");
     tokio::time::advance(Duration::from_secs(11)).await;
     assert_eq!(get(&endpoint, &kid).await.status, 503);
     store.down(false);
+    tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(get(&endpoint, &kid).await.status, 200);
 }
 
@@ -197,7 +199,8 @@ async fn many_who_ask_at_once_are_one_lookup() {
     let endpoint = Arc::new(endpoint);
     let kid = path(&current(store, "orders").await);
     store.asked();
-    let asking: Vec<_> = (0..50)
+    // More than there may be look-ups at once for kids that are not known.
+    let asking: Vec<_> = (0..500)
         .map(|_| {
             let (endpoint, kid) = (Arc::clone(&endpoint), kid.clone());
             tokio::spawn(async move { get(&endpoint, &kid).await.status })
@@ -207,6 +210,20 @@ async fn many_who_ask_at_once_are_one_lookup() {
         assert_eq!(asking.await.unwrap(), 200);
     }
     assert_eq!(store.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kid_that_is_not_there_is_looked_up_once_in_five_seconds() {
+    let (house, endpoint) = published().await;
+    let never = format!("/jwks/orders/orders.sig.{}", uuid::Uuid::now_v7());
+    house.store.asked();
+    for _ in 0..2 {
+        for _ in 0..1000 {
+            assert_eq!(get(&endpoint, &never).await.status, 404);
+        }
+        assert_eq!(house.store.asked(), 1);
+        tokio::time::advance(Duration::from_secs(5)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -148,6 +148,7 @@ async fn a_store_that_fails_never_turns_an_encrypted_token_into_a_plain_one() {
         house.store.down(true);
         assert_eq!(minted(&house).await, Err(Reason::MintFailed), "{encryption}");
         house.store.down(false);
+        advance(Duration::from_secs(1)).await;
         assert_eq!(minted(&house).await.unwrap().split('.').count(), 5);
         house.store.down(true);
         advance(Duration::from_secs(30)).await;

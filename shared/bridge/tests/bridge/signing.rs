@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use drawbridge_gate::Reason;
-use drawbridge_keys::KeyStore;
+use drawbridge_keys::{Keeping, KeyStore, RETIRE_AFTER};
 use drawbridge_verify::KeyUse;
 use serde_json::json;
 use tokio::time::{Duration, advance};
@@ -38,6 +38,7 @@ async fn the_last_key_signs_for_a_minute_while_the_store_is_down_and_no_longer()
     advance(Duration::from_secs(10)).await;
     assert_eq!(kid(&house, &consumer).await, Err(Reason::MintFailed));
     house.store.down(false);
+    advance(Duration::from_secs(1)).await;
     assert_eq!(kid(&house, &consumer).await, Ok(first));
 }
 
@@ -47,6 +48,29 @@ async fn a_store_that_is_down_from_the_start_is_a_deny() {
     house.store.down(true);
     let consumer = house.token(json!({})).await;
     assert_eq!(kid(&house, &consumer).await, Err(Reason::MintFailed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_store_hangs_from_the_start_nobody_waits_longer_than_it_may_take_and_it_is_asked_once() {
+    let house = Arc::new(House::new().await);
+    let consumer = house.token(json!({})).await;
+    house.store.hangs(true);
+    let began = tokio::time::Instant::now();
+    let asking: Vec<_> = (0..50)
+        .map(|_| {
+            let (house, consumer) = (Arc::clone(&house), consumer.clone());
+            tokio::spawn(async move { kid(&house, &consumer).await })
+        })
+        .collect();
+    for asking in asking {
+        assert_eq!(asking.await.unwrap(), Err(Reason::MintFailed));
+    }
+    assert!(began.elapsed() <= Duration::from_millis(3100), "{:?}", began.elapsed());
+    assert_eq!(kid(&house, &consumer).await, Err(Reason::MintFailed));
+    assert_eq!(house.store.asked(), 1, "what went wrong is remembered");
+    house.store.hangs(false);
+    advance(Duration::from_secs(1)).await;
+    assert!(kid(&house, &consumer).await.is_ok());
 }
 
 #[tokio::test]
@@ -63,6 +87,20 @@ async fn many_at_once_ask_the_store_once() {
         asking.await.unwrap().unwrap();
     }
     assert_eq!(house.store.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_key_is_published_for_longer_than_any_token_that_it_signed_is_valid_whatever_is_configured() {
+    let house = House::new().await;
+    let loads = |lifetime: u64, skew: u64| {
+        let bounds = format!("max_lifetime: {lifetime}s\n    skew: {skew}s\n    types: [bridged+jwt]");
+        house.try_config(|config| config.replace("types: [bridged+jwt]", &bounds)).is_ok()
+    };
+    assert!(loads(3600, 60));
+    assert!(!loads(3601, 60));
+    assert!(!loads(3600, 61));
+    let stale = Keeping::default().stale;
+    assert!(RETIRE_AFTER > Duration::from_secs(3600 + 60) + stale);
 }
 
 /// The kid that signs now.

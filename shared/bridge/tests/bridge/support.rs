@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_bridge::{Bridge, BridgeError, Bridged};
-use drawbridge_config::{Config, Store};
+use drawbridge_config::{Config, Mistakes, Store};
 use drawbridge_gate::{
     AuditError, AuditEvent, AuditSink, Decision, Deny, Headers, NoAudit, Reason, Request, gate_for_backend,
     open_directory,
@@ -100,7 +100,12 @@ impl House {
 
     /// A configuration made from the usual one.
     pub(crate) fn config(&self, change: impl FnOnce(String) -> String) -> Config {
-        drawbridge_config::load(&change(CONFIG.to_owned()), "test.yaml", self.folder.path()).unwrap()
+        self.try_config(change).unwrap()
+    }
+
+    /// As [`config`](Self::config), with what is wrong with it.
+    pub(crate) fn try_config(&self, change: impl FnOnce(String) -> String) -> Result<Config, Mistakes> {
+        drawbridge_config::load(&change(CONFIG.to_owned()), "test.yaml", self.folder.path())
     }
 
     pub(crate) fn limited(self, burst: u32) -> Self {
@@ -223,6 +228,7 @@ pub(crate) struct Watched {
     keys: DirectoryStore,
     asked: AtomicUsize,
     down: AtomicBool,
+    hangs: AtomicBool,
     wrong: Mutex<Option<Kid>>,
     wrong_encryption: Mutex<Option<Kid>>,
 }
@@ -233,6 +239,7 @@ impl Watched {
             keys: DirectoryStore::new(root),
             asked: AtomicUsize::new(0),
             down: AtomicBool::new(false),
+            hangs: AtomicBool::new(false),
             wrong: Mutex::new(None),
             wrong_encryption: Mutex::new(None),
         }
@@ -247,6 +254,11 @@ impl Watched {
         self.down.store(down, Ordering::SeqCst);
     }
 
+    /// Whether it takes an hour for everything.
+    pub(crate) fn hangs(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+    }
+
     /// From now on it gives this key, whichever it is asked for.
     pub(crate) fn confuse(&self, kid: Kid) {
         *self.wrong.lock().unwrap() = Some(kid);
@@ -257,8 +269,11 @@ impl Watched {
         *self.wrong_encryption.lock().unwrap() = Some(kid);
     }
 
-    fn ask(&self) -> Result<(), StoreError> {
+    async fn ask(&self) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        }
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("it is down".to_owned()));
         }
@@ -273,23 +288,23 @@ impl Watched {
 #[async_trait]
 impl KeyStore for Watched {
     async fn public(&self, kid: &Kid) -> Result<PublicJwk, StoreError> {
-        self.ask()?;
+        self.ask().await?;
         self.keys.public(self.wrong().as_ref().unwrap_or(kid)).await
     }
 
     async fn signer(&self, backend: &BackendName) -> Result<Arc<dyn Signer>, StoreError> {
-        self.ask()?;
+        self.ask().await?;
         self.keys.signer(self.wrong().map(|kid| kid.backend).as_ref().unwrap_or(backend)).await
     }
 
     async fn encryption_key(&self, backend: &BackendName) -> Result<PublicJwk, StoreError> {
-        self.ask()?;
+        self.ask().await?;
         let wrong = self.wrong_encryption.lock().unwrap().clone();
         self.keys.encryption_key(wrong.map(|kid| kid.backend).as_ref().unwrap_or(backend)).await
     }
 
     async fn decrypter(&self, kid: &Kid) -> Result<Arc<dyn Decrypter>, StoreError> {
-        self.ask()?;
+        self.ask().await?;
         self.keys.decrypter(kid).await
     }
 

@@ -1,8 +1,8 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use drawbridge_keys::{
-    BackendName, KeyAlgorithm, KeySource, KeyState, KeyStore, Kid, SourceError, StoreError, StoreSource,
-    conformance, directory::DirectoryStore,
+    BackendName, KeyAlgorithm, KeySource, KeyState, KeyStore, Kid, RETIRE_AFTER, SourceError, StoreError,
+    StoreSource, conformance, directory::DirectoryStore,
 };
 use drawbridge_verify::{KeyUse, UnixTime};
 
@@ -211,16 +211,20 @@ async fn a_rotation_withdraws_versions_that_were_superseded_long_ago_and_no_othe
     for kid in [&a, &b, &c] {
         assert!(place.store.public(kid).await.is_ok(), "a token of a minute ago is still verified");
     }
-    let d = at(20_000 + 3600 + 1).rotate(&orders(), KeyUse::Signing).await.unwrap();
+    let retire_after = i64::try_from(RETIRE_AFTER.as_secs()).unwrap();
+    let d = at(20_000 + retire_after).rotate(&orders(), KeyUse::Signing).await.unwrap();
+    assert!(place.store.public(&a).await.is_ok(), "a token of the last moment may be valid still");
+    let e = at(20_000 + retire_after + 1).rotate(&orders(), KeyUse::Signing).await.unwrap();
     assert_eq!(place.store.public(&a).await, Err(StoreError::NotFound));
-    for kid in [&b, &c, &d] {
+    for kid in [&b, &c, &d, &e] {
         assert!(place.store.public(kid).await.is_ok());
     }
-    let e = at(1_000_000).rotate(&orders(), KeyUse::Signing).await.unwrap();
+    let f = at(1_000_000).rotate(&orders(), KeyUse::Signing).await.unwrap();
     let states: Vec<_> = place.store.versions(&orders(), KeyUse::Signing).await.unwrap();
     let states: Vec<_> = states.iter().map(|version| (&version.kid, version.state)).collect();
     use KeyState::{Current, Previous, Revoked};
-    assert_eq!(states, [(&e, Current), (&d, Previous), (&c, Revoked), (&b, Revoked), (&a, Revoked)]);
+    let revoked = [&d, &c, &b, &a].map(|kid| (kid, Revoked));
+    assert_eq!(states, [&[(&f, Current), (&e, Previous)][..], &revoked].concat());
 }
 
 #[tokio::test]
