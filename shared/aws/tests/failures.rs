@@ -178,6 +178,31 @@ async fn the_current_version_is_asked_for_by_its_label_and_any_other_by_its_name
 }
 
 #[tokio::test]
+async fn a_version_that_is_none_of_the_services_own_is_not_there_and_not_asked_for() {
+    let service = Service::start().await;
+    let long = "a".repeat(64);
+    for (store, backend) in service.stores().await {
+        // What Secrets Manager says of a version id of another length.
+        service.answers(Answer::new(400, r#"{"__type":"ValidationException","message":"versionId"}"#));
+        for version in ["1", "latest", "AWSCURRENT", "0198c5e2-7a10-7cc2-9d4e-3f6f0f1", &long[..31]] {
+            let sig: Kid = format!("orders.sig.{version}").parse().unwrap();
+            assert_eq!(store.public(&sig).await, Err(StoreError::NotFound), "{backend}: {version}");
+            let enc: Kid = format!("orders.enc.{version}").parse().unwrap();
+            let decrypter = store.decrypter(&enc).await.err();
+            assert_eq!(decrypter, Some(StoreError::NotFound), "{backend}: {version}");
+        }
+        assert_eq!(service.requests(), 0, "{backend}");
+        // An id of ours, one of the form that AWS makes, and the longest that there can be.
+        let native = if backend == "kms" { "mrk-1234abcd12ab34cd56ef1234567890ab" } else { long.as_str() };
+        for version in [VERSION, native] {
+            let sig: Kid = format!("orders.sig.{version}").parse().unwrap();
+            assert!(matches!(store.public(&sig).await, Err(StoreError::Unavailable(_))), "{backend}");
+        }
+        assert_eq!(service.requests(), 2, "{backend}");
+    }
+}
+
+#[tokio::test]
 async fn a_kms_key_is_used_in_one_state_alone() {
     let service = Service::start().await;
     let store = Kms::over("drawbridge", &service.sdk().await);
