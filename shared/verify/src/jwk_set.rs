@@ -5,7 +5,7 @@ use crate::{
     rules::is_kid,
 };
 
-/// A JWK Set (RFC 7517 section 5) of public keys. Keys of a type or use that is not supported here are passed over.
+/// A JWK Set (RFC 7517 section 5) of public keys. Keys that cannot be used here are passed over.
 #[derive(Clone, Debug)]
 pub struct JwkSet(Vec<PublicJwk>);
 
@@ -17,11 +17,13 @@ impl JwkSet {
 
     /// Parses a set strictly.
     ///
-    /// Passed over are keys that no token can be verified with here: of another type, curve, algorithm or use, weak ones, and
-    /// ones whose kid is outside the kid grammar.
+    /// Passed over are keys that no token can be verified with here: of another type, curve, algorithm or use, weak ones, ones
+    /// whose members are missing or out of range (RFC 7517 section 5 asks for all of this), and ones whose kid is outside the kid
+    /// grammar. One key that somebody got wrong takes no other down with it.
     ///
     /// # Errors
-    /// `TooLarge`, `Malformed`, `NotPublic` and `DuplicateKid` refuse the whole set.
+    /// `TooLarge`, `NotPublic` and `DuplicateKid` refuse the whole set; so does `Malformed`, for what is no strict JSON of a set, and
+    /// for a set that has malformed keys and no other: that is a failure, and not a set of no keys.
     pub fn parse(json: &[u8]) -> Result<Self, JwkError> {
         if json.len() > Self::MAX_BYTES {
             return Err(JwkError::TooLarge);
@@ -34,9 +36,10 @@ impl JwkSet {
         }
         let mut kids = Vec::new();
         let mut keys = Vec::new();
+        let mut malformed = Vec::new();
         for jwk in jwks {
             refuse_private(jwk)?;
-            if let Some(kid) = text(jwk, "kid")? {
+            if let Ok(Some(kid)) = text(jwk, "kid") {
                 if kids.contains(&kid) {
                     return Err(JwkError::DuplicateKid);
                 }
@@ -48,10 +51,13 @@ impl JwkSet {
             match PublicJwk::read(jwk) {
                 Ok(key) if may_sign(&key) => keys.push(key),
                 Ok(_) | Err(JwkError::Unsupported | JwkError::Weak(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) => malformed.push(error),
             }
         }
-        Ok(Self(keys))
+        match malformed.first() {
+            Some(error) if malformed.len() == jwks.len() => Err(*error),
+            _ => Ok(Self(keys)),
+        }
     }
 
     /// The keys, in order.

@@ -268,6 +268,16 @@ fn keys_that_are_not_for_us_are_passed_over_in_a_set() {
         named(published(), "outside/the grammar"),
         named(with(published(), "x5c", json!(["MIIB"])), "i"),
         with(published(), "kid", None),
+        named(with(published(), "x", None), "j"),
+        named(with(published(), "y", json!("AA")), "k"),
+        named(with(published(), "x", json!(["AA"])), "l"),
+        named(with(published(), "alg", json!(256)), "m"),
+        named(with(published(), "use", json!(["sig"])), "n"),
+        named(with(published(), "key_ops", json!("verify")), "o"),
+        named(with(published(), "kty", json!(1)), "p"),
+        named(json!({}), "q"),
+        with(published(), "kid", json!(1)),
+        json!(1),
     ];
     let kids = set(&keys).unwrap().iter().map(|key| key.kid().map(str::to_owned)).collect::<Vec<_>>();
     assert_eq!(kids, [Some("a".to_owned()), Some("i".to_owned()), None]);
@@ -279,7 +289,14 @@ fn a_set_that_cannot_be_trusted_is_refused_whole() {
     assert_eq!(set(&[published(), again]).map(|_| ()), Err(JwkError::DuplicateKid));
     assert_eq!(set(&[published(), with(published(), "x", None)]).map(|_| ()), Err(JwkError::DuplicateKid));
     let broken = with(with(published(), "kid", json!("other")), "x", None);
-    assert_eq!(set(&[published(), broken]).map(|_| ()), Err(JwkError::Malformed("x")));
+    assert_eq!(
+        set(std::slice::from_ref(&broken)).map(|_| ()),
+        Err(JwkError::Malformed("x")),
+        "nothing is left"
+    );
+    for private in [with(broken.clone(), "d", json!("AA")), json!({"kty": "oct", "kid": "other"})] {
+        assert_eq!(set(&[published(), private]).map(|_| ()), Err(JwkError::NotPublic), "not even broken");
+    }
 
     let many = |count: usize| {
         (0..count).map(|at| with(published(), "kid", json!(format!("k{at}")))).collect::<Vec<_>>()
