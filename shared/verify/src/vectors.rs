@@ -1,6 +1,6 @@
 //! The published examples. Their tokens have no `typ` or `kid` that our rules admit, so the signature alone is tried.
 
-use crate::{Algorithm, PublicJwk, PublicKey, base64};
+use crate::{Algorithm, JwkSet, KeyType, KeyUse, PublicJwk, PublicKey, base64};
 
 #[test]
 fn the_signatures_of_rfc_7515_7520_and_8037_hold() {
@@ -36,10 +36,22 @@ fn a_signature_does_not_hold_under_another_algorithm_of_the_same_key() {
 }
 
 #[test]
+fn the_public_keys_of_rfc_7517_appendix_a_are_read_and_of_the_set_the_one_that_verifies() {
+    let ec = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"enc","kid":"1"}"#;
+    let key = PublicJwk::parse(ec.as_bytes()).unwrap();
+    assert_eq!((key.kid(), key.key_type()), (Some("1"), KeyType::P256));
+    assert_eq!((key.key_use(), key.algorithm()), (Some(KeyUse::Encryption), None));
+    let set = format!(r#"{{"keys":[{ec},{RFC_7638}]}}"#);
+    let keys = JwkSet::parse(set.as_bytes()).unwrap().into_keys();
+    let [rsa] = keys.as_slice() else { panic!("{keys:?}") };
+    assert_eq!((rsa.kid(), rsa.key_type()), (Some("2011-04-29"), KeyType::Rsa));
+    assert_eq!((rsa.key_use(), rsa.algorithm()), (None, Some(Algorithm::RS256)));
+}
+
+#[test]
 fn the_thumbprints_of_rfc_7638_and_rfc_8037_are_ours() {
-    let rsa = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
     let cases = [
-        (rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+        (RFC_7638, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
         (RFC_8037_A2, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
     ];
     for (jwk, thumbprint) in cases {
@@ -50,7 +62,7 @@ fn the_thumbprints_of_rfc_7638_and_rfc_8037_are_ours() {
 }
 
 fn key(jwk: &str, algorithm: Algorithm) -> PublicKey {
-    let jwk = PublicJwk::parse(jwk.as_bytes()).unwrap().named("vector", crate::KeyUse::Signing, algorithm);
+    let jwk = PublicJwk::parse(jwk.as_bytes()).unwrap().named("vector", KeyUse::Signing, algorithm);
     PublicKey::bind(&jwk, "vector", [algorithm].into_iter().collect(), false).unwrap()
 }
 
@@ -112,3 +124,6 @@ const BILBO_RSA: &str = r#"{"kty":"RSA","use":"sig","n":"n4EPtAOCc9AlkeQHPzHStgA
 
 const RFC_8037_A2: &str =
     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+/// Section 3.1, and of RFC 7517 the second key of appendix A.1.
+const RFC_7638: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;

@@ -2,10 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, X25519};
+use zeroize::Zeroizing;
 
 use super::{
-    ContentEncryption, DecryptionKey, KeyManagement, Parts,
+    ContentEncryption, ContentKey, DecryptionKey, KeyManagement, Parts,
     agreement::{Agreed, Curve, agree, concat_kdf},
     content, named,
 };
@@ -55,6 +56,68 @@ fn the_key_agreement_of_rfc_7518_appendix_c_derives_its_key() {
     ];
     let derived = concat_kdf(&z, "A128GCM", b"Alice", b"Bob", 16).unwrap();
     assert_eq!(base64::encode(&derived), "VqqN6vgjbSBcIijNcacQGg");
+}
+
+#[test]
+fn the_key_agreement_of_rfc_8037_appendix_a_6_derives_its_key_from_the_published_secret() {
+    let private = |d| PrivateKey::from_private_key(&X25519, &base64::decode(d).unwrap()).unwrap();
+    let public = |x| Curve::X25519.parse(&base64::decode(x).unwrap()).unwrap();
+    let ephemeral = private("dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo");
+    let bob = private("XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os");
+    let of_ephemeral = public("hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo");
+    let of_bob = public("3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08");
+    let z = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+    for algorithm in [KeyManagement::EcdhEsA128Kw, KeyManagement::EcdhEsA256Kw, KeyManagement::EcdhEs] {
+        let encryption = ContentEncryption::A128Gcm;
+        let (name, length) = match algorithm {
+            KeyManagement::EcdhEs => (encryption.name(), 16),
+            KeyManagement::EcdhEsA128Kw => (algorithm.name(), 16),
+            _ => (algorithm.name(), 32),
+        };
+        let expected = concat_kdf(&z, name, b"", b"", length).unwrap();
+        for (private, public) in [(&ephemeral, &of_bob), (&bob, &of_ephemeral)] {
+            let derived = agree(private, public.clone(), algorithm, encryption, (b"", b"")).unwrap();
+            assert_eq!(*derived, *expected, "{algorithm}");
+        }
+    }
+}
+
+#[test]
+fn the_content_encryption_of_rfc_7518_appendix_b_opens() {
+    let key: Vec<u8> = (0..64).collect();
+    let iv = hex("1af38c2dc2b96ffdd86694092341bc04");
+    let aad = b"The second principle of Auguste Kerckhoffs";
+    let plain = "A cipher system must not be required to be secret, and it must be able to fall into the hands of the enemy without inconvenience";
+    for (example, encryption, ciphertext, tag) in [
+        ("B.1", ContentEncryption::A128CbcHs256, B1, "652c3fa36b0a7c5b3219fab3a30bc1c4"),
+        (
+            "B.3",
+            ContentEncryption::A256CbcHs512,
+            B3,
+            "4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5",
+        ),
+    ] {
+        let open = |aad: &[u8], ciphertext: Vec<u8>, tag: &[u8]| {
+            let key = ContentKey::new(Zeroizing::new(key[..encryption.key_length()].to_vec()));
+            content::open(encryption, &key, aad, &iv, ciphertext, tag).map(|plain| plain.to_vec())
+        };
+        let (ciphertext, tag) = (hex(ciphertext), hex(tag));
+        assert_eq!(open(aad, ciphertext.clone(), &tag).as_deref(), Some(plain.as_bytes()), "{example}");
+        let changed = |bytes: &[u8], at: usize| {
+            let mut bytes = bytes.to_vec();
+            bytes[at] ^= 1;
+            bytes
+        };
+        assert_eq!(open(&changed(aad, 0), ciphertext.clone(), &tag), None, "{example}");
+        assert_eq!(open(aad, changed(&ciphertext, 143), &tag), None, "{example}");
+        assert_eq!(open(aad, ciphertext.clone(), &changed(&tag, 0)), None, "{example}");
+        assert_eq!(open(aad, ciphertext, &tag[..tag.len() - 1]), None, "{example}");
+    }
+    assert_eq!("A192CBC-HS384".parse::<ContentEncryption>(), Err(()), "B.2 is of one that is not done here");
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
 /// What the parsing stages do, but for the rules that the examples do not keep.
@@ -124,3 +187,7 @@ const PEREGRIN: &str = r#"{"kty":"EC","alg":"ECDH-ES+A128KW","use":"enc","crv":"
 const MERIADOC: &str = r#"{"kty":"EC","alg":"ECDH-ES","use":"enc","crv":"P-256","x":"Ze2loSV3wrroKUN_4zhwGhCqo3Xhu1td4QjeQ5wIVR0","y":"HlLtdXARY_f55A3fnzQbPcm6hgr34Mp8p-nuzQCE0Zw","d":"r_kHyZ-a06rmxM3yESK84r1otSg-aQcVStkRhA-iCM8"}"#;
 
 const BOB: &str = r#"{"kty":"OKP","alg":"ECDH-ES","use":"enc","crv":"X25519","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08","d":"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os"}"#;
+
+const B1: &str = "c80edfa32ddf39d5ef00c0b468834279a2e46a1b8049f792f76bfe54b903a9c9a94ac9b47ad2655c5f10f9aef71427e2fc6f9b3f399a221489f16362c703233609d45ac69864e3321cf82935ac4096c86e133314c54019e8ca7980dfa4b9cf1b384c486f3a54c51078158ee5d79de59fbd34d848b3d69550a67646344427ade54b8851ffb598f7f80074b9473c82e2db";
+
+const B3: &str = "4affaaadb78c31c5da4b1b590d10ffbd3dd8d5d302423526912da037ecbcc7bd822c301dd67c373bccb584ad3e9279c2e6d12a1374b77f077553df829410446b36ebd97066296ae6427ea75c2e0846a11a09ccf5370dc80bfecbad28c73f09b3a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950bbe2638d09dd7a4930930806d0703b1f6";

@@ -17,5 +17,6 @@ mod keys;
 mod make;
 mod proof;
 mod properties;
+mod published;
 mod second_opinion;
 mod tokens;
