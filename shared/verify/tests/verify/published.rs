@@ -13,7 +13,9 @@ const BYTES: usize = 64 * 1024;
 
 /// Example, what is said of it as a signed token, and as an encrypted one.
 const REFUSED: [(&str, TokenError, TokenError); 27] = {
-    use TokenError::{AlgorithmNotAllowed, Encrypted, HeaderRefused, KidMalformed, KidMissing, Malformed};
+    use TokenError::{
+        AlgorithmNotAllowed, Encrypted, HeaderRefused, KidMalformed, KidMissing, Malformed, TypeNotAllowed,
+    };
     const NOT_THREE: TokenError = Malformed("not three segments");
     const NOT_FIVE: TokenError = Malformed("not five segments");
     [
@@ -36,9 +38,9 @@ const REFUSED: [(&str, TokenError, TokenError); 27] = {
         ("RFC 7520 4.8", NOT_THREE, Malformed("a segment is not base64url")),
         ("RFC 7520 5.1", Encrypted, KidMalformed),
         ("RFC 7520 5.3", Encrypted, HeaderRefused("p2s")),
-        ("RFC 7520 5.6", Encrypted, KidMalformed),
+        ("RFC 7520 5.6", Encrypted, TypeNotAllowed),
         ("RFC 7520 5.7", Encrypted, HeaderRefused("tag")),
-        ("RFC 7520 5.8", Encrypted, KidMalformed),
+        ("RFC 7520 5.8", Encrypted, TypeNotAllowed),
         ("RFC 7520 5.9", Encrypted, HeaderRefused("zip")),
         ("RFC 7520 5.10", NOT_THREE, NOT_FIVE),
         ("RFC 7520 5.11", NOT_THREE, NOT_FIVE),
