@@ -184,7 +184,7 @@ async fn a_version_that_is_none_of_the_services_own_is_not_there_and_not_asked_f
     for (store, backend) in service.stores().await {
         // What Secrets Manager says of a version id of another length.
         service.answers(Answer::new(400, r#"{"__type":"ValidationException","message":"versionId"}"#));
-        for version in ["1", "latest", "AWSCURRENT", "0198c5e2-7a10-7cc2-9d4e-3f6f0f1", &long[..31]] {
+        for version in ["1", "latest", "AWSCURRENT", "0198c5e2-7a10-7cc2-9d4e-3f6f0f1", &"a".repeat(31)] {
             let sig: Kid = format!("orders.sig.{version}").parse().unwrap();
             assert_eq!(store.public(&sig).await, Err(StoreError::NotFound), "{backend}: {version}");
             let enc: Kid = format!("orders.enc.{version}").parse().unwrap();
