@@ -242,7 +242,7 @@ async fn a_rotation_retires_what_nobody_needs_any_more() {
         let second = store.rotate(&orders(), KeyUse::Signing).await.unwrap();
         let (name, _) = of(&first);
         vault.set(&name, first.version.as_str(), &json!({ "created": seconds_ago(9000) }));
-        vault.set(&name, second.version.as_str(), &json!({ "created": seconds_ago(3700) }));
+        vault.set(&name, second.version.as_str(), &json!({ "created": seconds_ago(3900) }));
         let third = store.rotate(&orders(), KeyUse::Signing).await.unwrap();
         let states: Vec<_> = store.versions(&orders(), KeyUse::Signing).await.unwrap();
         let states: Vec<_> = states.iter().map(|listed| (&listed.kid, listed.state)).collect();
