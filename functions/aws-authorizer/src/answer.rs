@@ -83,6 +83,8 @@ impl From<Refusal> for Diagnostic {
 pub(crate) struct Answers {
     /// None where an answer is right for one route only.
     pub(crate) stage_wide: Option<StageWide>,
+    /// The claims that the backend is told.
+    pub(crate) told: Vec<String>,
     pub(crate) http_response: HttpResponse,
     pub(crate) kept: Kept,
 }
@@ -105,7 +107,7 @@ impl Answers {
         }
         let answer = match decision {
             Decision::Allow(allow) if simple => {
-                Form::Simple { is_authorized: true, context: Context::told(allow.principal, allow.context) }
+                Form::Simple { is_authorized: true, context: self.told(allow.principal, allow.context) }
             }
             Decision::Allow(allow) => {
                 let arn = event.arn().map_err(|_| Refusal::Failure)?;
@@ -113,7 +115,7 @@ impl Answers {
                 Form::WithPolicy {
                     principal_id: allow.principal.clone(),
                     policy_document: policy.ok_or(Refusal::Failure)?,
-                    context: Context::told(allow.principal, allow.context),
+                    context: self.told(allow.principal, allow.context),
                 }
             }
             Decision::Deny(deny) => match deny.reason.status() {
@@ -154,8 +156,19 @@ impl Answers {
         Answer::new(Form::WithPolicy {
             principal_id: standing.principal.clone(),
             policy_document: self.kept.for_the_stage(stage_wide, &arn, &standing.routes)?,
-            context: Context::told(standing.principal, standing.context),
+            context: self.told(standing.principal, standing.context),
         })
+    }
+
+    /// With every claim that the backend is told, though it be of nothing: a header that is mapped from what is not there might stay
+    /// as the client wrote it.
+    fn told(&self, principal: String, mut claims: Vec<(String, String)>) -> Context {
+        for claim in &self.told {
+            if !claims.iter().any(|(have, _)| have == claim) {
+                claims.push((claim.clone(), String::new()));
+            }
+        }
+        Context::Told { principal, claims }
     }
 }
 
@@ -214,10 +227,6 @@ impl Form {
 }
 
 impl Context {
-    fn told(principal: String, claims: Vec<(String, String)>) -> Self {
-        Self::Told { principal, claims }
-    }
-
     fn refused(deny: Deny) -> Self {
         Self::Refused { error: deny.reason.error_code(), request_id: deny.request_id }
     }
@@ -266,7 +275,7 @@ mod tests {
             error in any::<bool>(),
         ) {
             let policy: Arc<RawValue> = Arc::from(to_raw_value(&[&principal]).unwrap());
-            let told = || Context::told(principal.clone(), claims.clone());
+            let told = || Context::Told { principal: principal.clone(), claims: claims.clone() };
             let refused = Context::Refused { request_id: principal.clone(), error: error.then_some("access_denied") };
             for form in [
                 Form::Simple { is_authorized: true, context: told() },

@@ -135,7 +135,12 @@ impl Authorizer {
             return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
         }
         let stage_wide = StageWide::new(&backend.routes).ok();
-        let answers = Answers { stage_wide, http_response: settings.http_response, kept: Kept::default() };
+        let answers = Answers {
+            stage_wide,
+            told: backend.context.clone(),
+            http_response: settings.http_response,
+            kept: Kept::default(),
+        };
         Ok(Self { gate, checked: Checked::already(), backend, answers, audit })
     }
 

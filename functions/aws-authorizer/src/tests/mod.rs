@@ -156,6 +156,17 @@ async fn an_http_api_is_answered_simply_where_that_is_set() {
 }
 
 #[tokio::test]
+async fn attack_22_every_header_that_is_mapped_has_a_value_also_of_a_claim_that_the_token_lacks() {
+    let fixture = Fixture::with_context(HttpResponse::Simple, "[sub, roles, client_id, txn]").await.unwrap();
+    for (kind, event) in EVENTS {
+        let event = event.replace("{token}", &fixture.token(json!({})).await);
+        let context = fixture.answer(&event).await.unwrap()["context"].clone();
+        let told = (&context["sub"], &context["client_id"], &context["txn"]);
+        assert_eq!(told, (&json!("alice"), &json!("partner"), &json!("")), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_caller_who_is_not_known_is_the_error_that_api_gateway_makes_a_401_of() {
     let fixture = Fixture::new(HttpResponse::Simple).await;
     let expired = fixture.token(json!({ "iat": NOW - 300, "exp": NOW - 200 })).await;
@@ -262,8 +273,12 @@ fn an_answer_that_api_gateway_would_not_take_is_a_failure() {
             expires_at: UnixTime::from_secs(NOW),
             request_id: "1".to_owned(),
         };
-        let answers =
-            Answers { stage_wide: None, http_response: HttpResponse::Simple, kept: Kept::default() };
+        let answers = Answers {
+            stage_wide: None,
+            told: Vec::new(),
+            http_response: HttpResponse::Simple,
+            kept: Kept::default(),
+        };
         let answer = answers.answer(&event, Decision::Allow(allow), None, &routes);
         answer.map(|answer| serde_json::to_vec(&answer).unwrap().len())
     };
