@@ -247,9 +247,6 @@ impl Serialize for Context {
     }
 }
 
-/// Claims that cannot be named in `context`, because API Gateway or this function gives them another meaning.
-pub(crate) const RESERVED: [&str; 3] = ["claims", "principalId", PRINCIPAL];
-
 /// The key under which the verified `sub` always is.
 const PRINCIPAL: &str = "principal";
 

@@ -59,17 +59,17 @@ use drawbridge_verify::{Relaxation, UnixTime};
 use lambda_runtime::{LambdaEvent, Runtime, layers::TracingLayer, service_fn, tower::util::MapRequestLayer};
 use serde::de::IgnoredAny;
 
-pub use crate::{
-    answer::{Answer, Refusal},
-    policy::{PerRoute, stage_wide},
-};
 use crate::{
-    answer::{Answers, RESERVED},
+    answer::Answers,
     checked::Checked,
     event::Event,
     policy::{Kept, StageWide},
     settings::Settings,
     unread::Unread,
+};
+pub use crate::{
+    answer::{Answer, Refusal},
+    policy::{PerRoute, stage_wide},
 };
 
 /// Runs the function until Lambda ends the process.
@@ -131,9 +131,6 @@ impl Authorizer {
         let name = settings.backend;
         let backend =
             config.backends.remove(&name).ok_or_else(|| format!("no backend is called `{name}`"))?;
-        if let Some(claim) = backend.context.iter().find(|claim| RESERVED.contains(&claim.as_str())) {
-            return Err(format!("backends.{name}.context: `{claim}` has a meaning of its own in API Gateway; map it to another claim").into());
-        }
         let stage_wide = StageWide::new(&backend.routes).ok();
         let answers = Answers {
             stage_wide,

@@ -13,4 +13,4 @@ mod stores;
 
 pub use bridge::{Bridge, BridgeError, Bridged, Exchange};
 pub use endpoint::{KeyAnswer, KeyEndpoint};
-pub use mint::{Claims, Mapping, MappingError, MintError, Minter, MinterError, RESERVED, Refused};
+pub use mint::{Claims, Mapping, MappingError, MintError, Minter, MinterError, Refused};

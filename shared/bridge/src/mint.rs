@@ -5,7 +5,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use drawbridge_config::{Backend, Issuer};
+use drawbridge_config::{Backend, Issuer, RESERVED_CLAIMS};
 use drawbridge_keys::{KeyStore, STORE, StoreError};
 use drawbridge_verify::{MediaType, UnixTime, Verified, json::Value};
 use serde_json::{Map, json};
@@ -34,7 +34,7 @@ pub struct Minter {
     binding: Option<Binding>,
 }
 
-/// Bridged claim → JSON Pointer (RFC 6901) to where it stands in the consumer's claims. Cannot name a claim of [`RESERVED`].
+/// Bridged claim → JSON Pointer (RFC 6901) to where it stands in the consumer's claims. Cannot name one of [`RESERVED_CLAIMS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping(BTreeMap<String, String>);
 
@@ -99,25 +99,6 @@ pub enum MintError {
     #[error("{0}")]
     Unfit(&'static str),
 }
-
-/// The claims that a mapping cannot set: the bridge sets them, or they would mean something to who reads the token.
-pub const RESERVED: [&str; 15] = [
-    "act",
-    "aud",
-    "azp",
-    "client_id",
-    "cnf",
-    "exp",
-    "iat",
-    "iss",
-    "jti",
-    "may_act",
-    "nbf",
-    "scope",
-    "sub",
-    "txn",
-    "typ",
-];
 
 impl Minter {
     /// The most bytes of bridged claims as JSON: 6 KiB, so that the token stays near 8 KiB and fits the 10 240 bytes that API Gateway
@@ -285,7 +266,7 @@ impl Mapping {
     /// # Errors
     /// The first claim that is reserved.
     pub fn new(claims: BTreeMap<String, String>) -> Result<Self, MappingError> {
-        match claims.keys().find(|claim| RESERVED.contains(&claim.as_str())) {
+        match claims.keys().find(|claim| RESERVED_CLAIMS.contains(&claim.as_str())) {
             Some(reserved) => Err(MappingError(reserved.clone())),
             None => Ok(Self(claims)),
         }

@@ -12,7 +12,7 @@ use crate::{
     issuer::{MAX_BRIDGED_LIFETIME, MIN_LIFETIME},
     policies::PolicyCheck,
     tree::{Fields, Node, boolean, distinct, fields, items, meant_one, named, word},
-    values::{self, address, backend_name, duration, is_token, pointer, reference, text},
+    values::{self, address, backend_name, duration, pointer, reference, text},
 };
 
 pub(crate) fn backend(
@@ -179,8 +179,9 @@ fn policies_are_used(backend: &Fields<'_>, routes: &Routes, report: &Report) -> 
 
 fn claim(name: &str, node: &Node, report: &Report) -> Result<(String, String), Reported> {
     let pointer = pointer(node, report);
-    if REGISTERED.iter().chain(&["typ"]).any(|reserved| reserved.eq_ignore_ascii_case(name)) {
-        let message = format!("{} is set by the bridge alone; map the claim to another name", quote(name));
+    if RESERVED_CLAIMS.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        let message =
+            format!("{} is the bridge's to set, or nobody's; map the claim to another name", quote(name));
         return Err(report.at(&node.place, message));
     }
     let spelt = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
@@ -194,13 +195,12 @@ fn claim(name: &str, node: &Node, report: &Report) -> Result<(String, String), R
     Ok((name.to_owned(), pointer?))
 }
 
-/// The claims that become headers: they exist, can be spelt as a header, and no two of them as the same one.
+/// The claims that become headers and keys of gateways' contexts: they exist, can be spelt as both, and none of them twice.
 fn context<'n>(
     node: &Node,
     mapped: impl Iterator<Item = &'n str> + Clone,
     report: &Report,
 ) -> Result<Vec<String>, Reported> {
-    let header = |claim: &str| claim.to_ascii_lowercase().replace('_', "-");
     let claims = items(|node: &Node, report: &Report| {
         let claim = text(node, report)?;
         let known = REGISTERED.iter().copied().chain(mapped.clone());
@@ -213,9 +213,19 @@ fn context<'n>(
             );
             return Err(report.at(&node.place, message));
         }
-        if !is_token(&claim) {
+        // `-` and `_` are the same in a header's name to many a server, and so are upper and lower case.
+        let plain = claim.starts_with(|first: char| first.is_ascii_lowercase())
+            && claim.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if !plain {
             let message = format!(
-                "{} cannot be part of a header's name; map the claim to letters, digits, `_` and `-`",
+                "{} cannot be part of a header's name; map the claim to a name of lower-case letters, digits and `_`",
+                quote(&claim)
+            );
+            return Err(report.at(&node.place, message));
+        }
+        if RESERVED_CONTEXT.contains(&claim.as_str()) {
+            let message = format!(
+                "{} has a meaning of its own in a gateway's context; map the claim to another name",
                 quote(&claim)
             );
             return Err(report.at(&node.place, message));
@@ -223,9 +233,8 @@ fn context<'n>(
         Ok(claim)
     })(node, report)?;
     for (index, claim) in claims.iter().enumerate() {
-        if let Some(first) = claims.iter().take(index).find(|first| header(first) == header(claim)) {
-            let message =
-                format!("{} and {} would be the same header; leave one out", quote(claim), quote(first));
+        if claims.iter().take(index).any(|first| first == claim) {
+            let message = format!("{} is told twice; name it once", quote(claim));
             return Err(report.at(&node.item(index).unwrap_or(node).place, message));
         }
     }
@@ -270,6 +279,28 @@ const CONTENT_ENCRYPTION: [(&str, ContentEncryption); 4] = [
 /// The claims that the bridge sets by itself.
 const REGISTERED: [&str; 12] =
     ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "txn", "scope", "client_id", "act", "cnf"];
+
+/// The claims that a mapping cannot set: the bridge sets them, or they would mean something to who reads the token.
+pub const RESERVED_CLAIMS: [&str; 15] = [
+    "act",
+    "aud",
+    "azp",
+    "client_id",
+    "cnf",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "may_act",
+    "nbf",
+    "scope",
+    "sub",
+    "txn",
+    "typ",
+];
+
+/// What API Gateway fills or reserves in an authorizer's context, what the authorizer puts there itself, and the id of the request.
+const RESERVED_CONTEXT: [&str; 5] = ["claims", "error", "latency", "principal", "request_id"];
 
 const DEFAULT_CONTENT_ENCRYPTION: ContentEncryption = ContentEncryption::A256Gcm;
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(120);

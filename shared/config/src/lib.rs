@@ -17,6 +17,7 @@ mod values;
 mod whole;
 mod yaml;
 
+pub use backend::RESERVED_CLAIMS;
 pub use diagnostics::{Mistake, Mistakes};
 pub use load::{
     Environment, ProcessEnvironment, load, load_file, load_from_environment, load_leaving_policies,

@@ -58,8 +58,6 @@ fn guard(
     decrypters: Option<Decrypters>,
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
-    context::check_names(&backend.context)
-        .map_err(|mistake| AssembleError(format!("backends.{}.context: {mistake}", backend.name)))?;
     let rules = Rules {
         audiences: vec![backend.audience.clone()],
         single_audience: true,

@@ -28,43 +28,10 @@ pub(crate) fn context(claims: &Verified<'_>, names: &[String]) -> Result<Vec<(St
     Ok(context)
 }
 
-/// Whether a claim's name can be told: it becomes a header name and a key of a gateway's context.
-///
-/// # Errors
-/// What to write instead.
-pub(crate) fn check_names(names: &[String]) -> Result<(), String> {
-    let mut headers = Vec::new();
-    for name in names {
-        let plain = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.len() <= 64
-            && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-        if !plain {
-            return Err(format!(
-                "`{}` cannot be a header name; map the claim to a name of lower-case letters, digits and `_`",
-                name.escape_debug()
-            ));
-        }
-        if RESERVED.contains(&name.as_str()) {
-            return Err(format!(
-                "`{name}` has a meaning of its own in a gateway's context; map the claim to another name"
-            ));
-        }
-        let header = header_name(name);
-        if headers.contains(&header) {
-            return Err(format!("`{name}` is told twice; name it once"));
-        }
-        headers.push(header);
-    }
-    Ok(())
-}
-
 /// `x-drawbridge-<claim>` with `_` as `-`.
 pub(crate) fn header_name(claim: &str) -> String {
     format!("{HEADER_PREFIX}{}", claim.replace('_', "-"))
 }
-
-/// Keys that API Gateway fills itself or reserves, and the header that carries the request's id.
-const RESERVED: [&str; 4] = ["claims", "error", "latency", "request_id"];
 
 /// The headers about the caller that every gateway sets or drops by their exact names: what the backend is told, and what the bridge
 /// tells an edge, which may pass it on.
@@ -133,28 +100,6 @@ mod tests {
             let value = Value::parse(json.as_bytes(), Bounds { depth: 8, values: 64 }).unwrap();
             assert_eq!(flat(&value), expected, "{json}");
         }
-    }
-
-    #[test]
-    fn names_that_are_no_header_or_are_reserved_are_mistakes() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(check_names(&names(&["sub", "roles", "txn", "client_id"])), Ok(()));
-        for bad in [
-            "",
-            "Sub",
-            "a-b",
-            "_a",
-            "1a",
-            "https://example.com/roles",
-            "a b",
-            "a\r\nb",
-            "claims",
-            "request_id",
-        ] {
-            assert!(check_names(&names(&[bad])).is_err(), "{bad:?}");
-        }
-        assert!(check_names(&names(&["sub", "sub"])).is_err());
-        assert_eq!(header_name("client_id"), "x-drawbridge-client-id");
     }
 
     proptest! {

@@ -287,15 +287,6 @@ fn an_answer_that_api_gateway_would_not_take_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_claim_that_api_gateway_reserves_cannot_be_in_the_context() {
-    for claim in RESERVED {
-        let error =
-            Fixture::with_context(HttpResponse::Simple, &format!("[sub, {claim}]")).await.err().unwrap();
-        assert!(error.contains(&format!("`{claim}`")) && error.lines().count() == 1, "{error}");
-    }
-}
-
-#[tokio::test]
 async fn a_backend_that_is_not_configured_is_one_clear_line() {
     let folder = Path::new(".");
     let config = load(

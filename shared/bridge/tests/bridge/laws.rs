@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use drawbridge_bridge::{Mapping, RESERVED};
+use drawbridge_bridge::Mapping;
+use drawbridge_config::RESERVED_CLAIMS as RESERVED;
 use drawbridge_gate::Reason;
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
