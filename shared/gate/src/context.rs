@@ -1,5 +1,7 @@
 //! What the backend is told: verified claims as flat strings that are safe in a header and in a gateway's context.
 
+use std::borrow::Cow;
+
 use drawbridge_verify::{Verified, json::Value};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode_byte, utf8_percent_encode};
 
@@ -49,17 +51,17 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 /// A string as it is, anything else as compact JSON, percent-encoded to visible ASCII and single inner spaces.
 fn flat(value: &Value<'_>) -> String {
     match value {
-        Value::String(text) => encode(text),
+        Value::String(text) => encode(Cow::Borrowed(text)),
         // What was parsed can be written.
-        other => encode(&serde_json::to_string(other).unwrap_or_default()),
+        other => encode(Cow::Owned(serde_json::to_string(other).unwrap_or_default())),
     }
 }
 
-fn encode(text: &str) -> String {
+fn encode(text: Cow<'_, str>) -> String {
     if is_plain(text.as_bytes()) {
-        return text.to_owned();
+        return text.into_owned();
     }
-    let encoded = utf8_percent_encode(text, ENCODED).to_string();
+    let encoded = utf8_percent_encode(&text, ENCODED).to_string();
     let outer = encoded.starts_with(' ') || encoded.ends_with(' ') || encoded.contains("  ");
     // A header's outer white space is dropped on the way, and a run of it may be folded.
     if outer { encoded.replace(' ', percent_encode_byte(b' ')) } else { encoded }
@@ -105,7 +107,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_encoded_value_decodes_to_what_it_was_and_survives_a_header(text in any::<String>()) {
-            let encoded = encode(&text);
+            let encoded = encode(Cow::Borrowed(&text));
             prop_assert!(encoded.bytes().all(|byte| matches!(byte, 0x20..=0x7e)));
             prop_assert_eq!(encoded.trim(), encoded.as_str());
             prop_assert_eq!(percent_decode_str(&encoded).decode_utf8().unwrap(), text);

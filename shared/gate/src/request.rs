@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use uuid::Uuid;
 
@@ -51,12 +51,12 @@ impl<'a> From<&'a http::HeaderMap> for Headers<'a> {
 }
 
 /// The id of a request in the audit log: the gateway's where it is `[A-Za-z0-9._:=-]{1,64}`, else a new UUID.
-pub fn request_id(given: Option<&str>) -> String {
+pub fn request_id(given: Option<&str>) -> Cow<'_, str> {
     let safe = |id: &&str| {
         (1..=64).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:=-".contains(&byte))
     };
-    given.filter(safe).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
+    given.filter(safe).map_or_else(|| Cow::Owned(Uuid::new_v4().to_string()), Cow::Borrowed)
 }
 
 /// Whether a header tells a backend about its caller, so that a gateway must drop a client's copy of it.
