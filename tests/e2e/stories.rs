@@ -8,16 +8,30 @@
     reason = "test code: what breaks must fail loudly"
 )]
 
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use drawbridge_tests::{
+    binary::{drawbridge, workspace},
     chain::Chain,
     http::{get, send},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The payload of a compact token, unverified: for looking, in tests only.
 fn payload(token: &str) -> Value {
-    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    part(token, 1)
+}
+
+fn kid(token: &str) -> String {
+    part(token, 0)["kid"].as_str().unwrap().to_owned()
+}
+
+fn part(token: &str, at: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap()).unwrap()
 }
 
 /// What the bridge mints for a consumer's request, asked as an edge gateway asks.
@@ -216,13 +230,6 @@ async fn what_a_client_says_about_its_own_identity_never_reaches_a_backend() {
 async fn the_key_endpoint_answers_one_kid_and_the_same_404_to_everything_else() {
     let chain = Chain::start().await;
     let token = chain.token("demo", "customers:read invoices:read").await;
-    let kid = |token: &str| {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        let header: Value =
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap())
-                .unwrap();
-        header["kid"].as_str().unwrap().to_owned()
-    };
     let orders = kid(&bridged(&chain, "/orders/customers/1", &token).await);
     let billing = kid(&bridged(&chain, "/billing/invoices/1", &token).await);
     let keys = chain.address("keys");
@@ -265,12 +272,21 @@ async fn the_key_endpoint_answers_one_kid_and_the_same_404_to_everything_else() 
 
 #[tokio::test]
 async fn a_rotated_key_signs_at_once_the_previous_one_still_verifies_and_a_revoked_one_does_not() {
-    let chain = Chain::start().await;
+    // The sample, with gates that look again every second: how long a revoked key is still used is theirs to say.
+    let folder = tempfile::tempdir().unwrap();
+    let sample = workspace().join("functions/local/sample");
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    std::fs::copy(sample.join("policies/orders.cedar"), folder.path().join("policies/orders.cedar")).unwrap();
+    let sample = std::fs::read_to_string(sample.join("drawbridge.yaml")).unwrap();
+    let config =
+        sample.replace("max_lifetime: 5m", "max_lifetime: 5m\n    key_cache: { fresh: 1s, stale: 2s }");
+    assert_ne!(config, sample);
+    let chain = Chain::start_in_folder(folder, &config).await;
     let token = chain.token("demo", "customers:read").await;
     let aws = format!("{}/orders", chain.address("aws"));
     let before = bridged(&chain, "/orders/customers/1", &token).await;
 
-    let rotate = std::process::Command::new(drawbridge_tests::binary::drawbridge())
+    let rotate = Command::new(drawbridge())
         .args(["keys", "rotate", "--backend", "orders", "--use", "sig", "--format", "json", "--directory"])
         .arg(chain.state().join("keys"))
         .output()
@@ -285,13 +301,41 @@ async fn a_rotated_key_signs_at_once_the_previous_one_still_verifies_and_a_revok
     let mut after = before.clone();
     for _ in 0..100 {
         after = bridged(&chain, "/orders/customers/1", &token).await;
-        let header = after.split('.').next().unwrap();
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        if String::from_utf8(URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap().contains(&new) {
+        if kid(&after) == new {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert_ne!(after.split('.').next(), before.split('.').next(), "the bridge signs with the new version");
+    assert_eq!(kid(&after), new, "the bridge signs with the new version");
+    assert_eq!(get(&aws, "/customers/1", Some(&after)).await.status, 200);
+    assert_eq!(
+        get(&aws, "/customers/1", Some(&before)).await.status,
+        200,
+        "the previous one is not revoked yet"
+    );
+
+    let previous = kid(&before);
+    let revoke = Command::new(drawbridge())
+        .args(["keys", "revoke", &previous, "--directory"])
+        .arg(chain.state().join("keys"))
+        .output()
+        .unwrap();
+    assert!(revoke.status.success(), "{revoke:?}");
+
+    // The key endpoint answers for it no more, and a gate only until what it holds is too old.
+    let published = get(chain.address("keys"), &format!("/jwks/orders/{previous}"), None).await;
+    assert_eq!(published.status, 404, "{}", published.text());
+    let until = Instant::now() + Duration::from_secs(90);
+    while get(&aws, "/customers/1", Some(&before)).await.status == 200 {
+        assert!(Instant::now() < until, "a revoked key still verifies");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let decision = chain.decision(|decision| decision["decision"] == "deny").await;
+    assert_eq!(
+        (&decision["subject"], &decision["reason"]),
+        (&json!("gate"), &json!("key.unknown")),
+        "{decision}"
+    );
+    // What the current key signs is as good as before.
     assert_eq!(get(&aws, "/customers/1", Some(&after)).await.status, 200);
 }

@@ -335,7 +335,8 @@ pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-fn changed(mut value: Value, changes: &Value) -> Value {
+/// With members set or, with null, taken out.
+pub(crate) fn changed(mut value: Value, changes: &Value) -> Value {
     for (name, to) in changes.as_object().unwrap() {
         if to.is_null() {
             value.as_object_mut().unwrap().remove(name);

@@ -11,6 +11,7 @@
     reason = "test code: what breaks must fail loudly"
 )]
 
+mod encryption;
 mod failures;
 mod house;
 mod keys;
