@@ -11,6 +11,7 @@
 use std::{
     net::TcpListener,
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use drawbridge_tests::{binary::drawbridge, chain::Chain, http::get};
@@ -50,17 +51,61 @@ async fn ctrl_c_stops_everything_that_up_started() {
 #[tokio::test]
 async fn nothing_survives_even_when_up_is_killed() {
     let chain = Chain::start().await;
-    let id = chain.id().to_string();
-    let edge = chain.address("edge").to_owned();
-    let port = edge.rsplit(':').next().unwrap().to_owned();
-    assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
-    for attempt in 0.. {
-        if TcpListener::bind(format!("127.0.0.1:{port}")).is_ok() {
+    // A request each, so that whatever starts at the first one has started.
+    let token = chain.token("demo", "customers:read invoices:read").await;
+    for target in ["/orders/customers/1", "/billing/invoices/1"] {
+        assert_eq!(chain.through_edge(target, Some(&token)).await.status, 200);
+    }
+    let below = descendants(chain.id());
+    let has = |words: &str| below.iter().any(|(_, line)| line.contains(words));
+    for part in [
+        "serve idp",
+        "serve edge",
+        "serve aws-gateway",
+        "serve azure-gateway",
+        "serve backend",
+        "function edge-bridge",
+        "function aws-authorizer",
+        "function aws-jwks",
+        "function azure",
+    ] {
+        assert!(has(part), "`{part}` is not below `up`: {below:#?}");
+    }
+
+    assert!(Command::new("kill").args(["-KILL", &chain.id().to_string()]).status().unwrap().success());
+
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let left: Vec<_> = below.iter().filter(|(id, line)| command_line(*id) == *line).collect();
+        if left.is_empty() {
             break;
         }
-        assert!(attempt < 100, "the edge is still there");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(Instant::now() < until, "still there: {left:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Every process below `root`, with its command line.
+fn descendants(root: u32) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    let mut left = vec![root];
+    while let Some(process) = left.pop() {
+        for task in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            left.extend(children.split_ascii_whitespace().map(|id| id.parse::<u32>().unwrap()));
+        }
+        if process != root {
+            found.push((process, command_line(process)));
+        }
+    }
+    found
+}
+
+/// Empty where the process has ended, also where nobody has asked for its status yet.
+fn command_line(process: u32) -> String {
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -102,26 +147,41 @@ fn a_broken_configuration_names_every_mistake_and_starts_nothing() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in [
-        vec!["--help"],
-        vec!["up", "--help"],
-        vec!["check", "--help"],
-        vec!["decide", "--help"],
-        vec!["keys", "--help"],
-        vec!["keys", "create", "--help"],
-        vec!["keys", "rotate", "--help"],
-        vec!["keys", "revoke", "--help"],
-        vec!["keys", "list", "--help"],
-        vec!["keys", "show", "--help"],
-    ] {
-        let output = run(&command);
-        assert_eq!(output.status.code(), Some(0), "{command:?}");
+    let mut left = vec![Vec::<String>::new()];
+    let mut seen = Vec::new();
+    while let Some(command) = left.pop() {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.contains("drawbridge "), "{command:?}: {text}");
-        assert!(text.contains("Example"), "{command:?}: {text}");
+        assert!(text.contains("drawbridge "), "{arguments:?}: {text}");
+        assert!(text.contains("Example"), "{arguments:?}: {text}");
+        left.extend(commands(&text).map(|name| [command.clone(), vec![name]].concat()));
+        seen.push(command.join(" "));
+    }
+    for command in ["up", "check", "decide", "explain", "test", "keys revoke", "package aws", "package azure"]
+    {
+        assert!(seen.iter().any(|have| have == command), "{command} is not among {seen:?}");
+    }
+    // What `up` starts is not listed, and has help all the same.
+    for hidden in ["function", "serve"] {
+        let text = String::from_utf8(run(&[hidden, "--help"]).stdout).unwrap();
+        assert!(text.contains("Example"), "{hidden}: {text}");
     }
     assert_eq!(run(&["nonsense"]).status.code(), Some(3));
     assert_eq!(run(&[]).status.code(), Some(3));
+}
+
+/// The commands that a help text lists.
+fn commands(help: &str) -> impl Iterator<Item = String> {
+    let listed = help.split_once("Commands:\n").map_or("", |(_, listed)| listed);
+    listed
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
 }
 
 #[tokio::test]

@@ -47,11 +47,15 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum What {
     /// The Function App, for Flex Consumption and for Linux plans: `authorize`, `jwks` and `proxy`.
+    #[command(after_long_help = "Example:\n  drawbridge package azure --config drawbridge.yaml")]
     Azure {
         #[command(flatten)]
         common: Common,
     },
     /// A Lambda function, for `provided.al2023`.
+    #[command(
+        after_long_help = "Example:\n  drawbridge package aws authorizer --config drawbridge.yaml --output authorizer.zip"
+    )]
     Aws {
         /// Which one.
         #[arg(value_enum)]

@@ -144,7 +144,7 @@ async fn an_answer_that_stops_moving_breaks_off_and_one_that_moves_does_not() {
         serve(Router::new().fallback(move || std::future::ready(body.lock().unwrap().take().unwrap()))).await;
     let moves = tokio::spawn(async move {
         for _ in 0..4 {
-            tokio::time::sleep(SHORT / 2).await;
+            tokio::time::sleep(STEP).await;
             sender.send(Ok("more")).await.unwrap();
         }
         sender
@@ -175,7 +175,7 @@ async fn a_slow_upload_is_an_exchange_in_which_something_moves() {
     }))
     .await;
     let steps = stream::unfold(0, |step| async move {
-        tokio::time::sleep(SHORT / 2).await;
+        tokio::time::sleep(STEP).await;
         (step < 4).then_some((Ok::<_, io::Error>("part "), step + 1))
     });
     let request = Request::builder().method(Method::POST).body(Body::from_stream(steps)).unwrap();
@@ -342,5 +342,7 @@ async fn text(answer: Response<AnswerBody>) -> String {
 }
 
 const PATIENT: Limits = Limits::idle(Duration::from_secs(30));
-const SHORT: Duration = Duration::from_millis(400);
+/// Long enough that a busy machine does not pass it between two steps; four steps together are longer.
+const SHORT: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(600);
 const CHUNK: usize = 64 * 1024;
