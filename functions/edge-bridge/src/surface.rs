@@ -1,4 +1,4 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -47,6 +47,11 @@ async fn described(State(app): State<App>, request: Request) -> Response {
 }
 
 impl App {
+    /// The consumer's certificate, where the gateway writes one.
+    pub(crate) fn certificate<'h>(&self, headers: &'h HeaderMap) -> Option<Cow<'h, [u8]>> {
+        certificate::of(headers, self.certificate.as_ref()?)
+    }
+
     async fn answer(&self, form: ForwardAuth, request: Request) -> Response {
         // The body, if there is one, is neither read nor needed.
         let (parts, _) = request.into_parts();
@@ -56,7 +61,7 @@ impl App {
         else {
             return refusal(&self.bridge.refuse(Reason::RequestMalformed, peer, now));
         };
-        let certificate = self.certificate.as_ref().and_then(|name| certificate::of(&parts.headers, name));
+        let certificate = self.certificate(&parts.headers);
         let request = drawbridge_gate::Request {
             method,
             target,

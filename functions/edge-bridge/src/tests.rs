@@ -109,6 +109,37 @@ async fn a_bound_token_passes_with_the_certificate_that_the_gateway_saw_and_with
 }
 
 #[tokio::test]
+async fn a_bound_token_is_exchanged_with_its_certificate_and_with_no_other() {
+    let certificate = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
+    };
+    let (app, other) = (certificate("app"), certificate("other"));
+    let edge = Edge::reading(Some("x-app-certificate")).await;
+    let bound = json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(digest(&SHA256, app.der())) } });
+    let token = edge.token(bound).await;
+    let body = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")
+        .append_pair("subject_token_type", "urn:ietf:params:oauth:token-type:access_token")
+        .append_pair("audience", "orders")
+        .append_pair("subject_token", token.strip_prefix("Bearer ").unwrap())
+        .finish();
+    let [app, other] = [app, other].map(|certificate| STANDARD.encode(certificate.der()));
+    let table: [(&[(&str, &str)], u16, &str); 4] = [
+        (&[("X-App-Certificate", &app)], 200, "allowed"),
+        (&[("X-App-Certificate", &other)], 400, "sender.mismatch"),
+        (&[("Client-Cert", &app)], 400, "sender.mismatch"),
+        (&[], 400, "sender.mismatch"),
+    ];
+    for (shown, status, reason) in table {
+        let headers = [&[("Content-Type", "application/x-www-form-urlencoded")], shown].concat();
+        let answer = edge.ask("POST", "/token", &headers, &body).await;
+        assert_eq!(answer.status, status, "{shown:?}: {}", answer.body);
+        assert_eq!(edge.lines().pop().unwrap()["status_code"], reason, "{shown:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_bridge_that_is_told_of_no_header_reads_none() {
     let edge = Edge::new().await;
     let key = rcgen::KeyPair::generate().unwrap();

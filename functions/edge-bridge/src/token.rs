@@ -1,6 +1,6 @@
 //! Token exchange (RFC 8693) for gateways that would rather ask for a token than for a decision.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use axum::{
     body::Body,
@@ -17,13 +17,19 @@ use crate::surface::{App, DECISION, forwarded_for};
 
 pub(crate) async fn exchange(State(app): State<App>, request: Request) -> Response {
     let now = app.clock.now();
-    match tokio::time::timeout(DECISION, exchanged(&app, request, now)).await {
+    let source_ip = forwarded_for(request.headers());
+    match tokio::time::timeout(DECISION, exchanged(&app, request, source_ip, now)).await {
         Ok(Ok(response) | Err(response)) => response,
-        Err(_) => refused(&app.bridge.refuse(Reason::Internal, None, now)),
+        Err(_) => refused(&app.bridge.refuse(Reason::Internal, source_ip, now)),
     }
 }
 
-async fn exchanged(app: &App, request: Request, now: UnixTime) -> Result<Response, Response> {
+async fn exchanged(
+    app: &App,
+    request: Request,
+    source_ip: Option<IpAddr>,
+    now: UnixTime,
+) -> Result<Response, Response> {
     let (parts, body) = request.into_parts();
     if !is_form(&parts.headers) {
         return Err(invalid(("invalid_request", "the body must be `application/x-www-form-urlencoded`")));
@@ -32,12 +38,13 @@ async fn exchanged(app: &App, request: Request, now: UnixTime) -> Result<Respons
         .await
         .map_err(|_| invalid(("invalid_request", "the body is too large")))?;
     let form = Form::parse(&body).map_err(invalid)?;
-    let source_ip = forwarded_for(&parts.headers);
+    let certificate = app.certificate(&parts.headers);
     let exchange = Exchange {
         subject_token: &form.subject_token,
         audience: &form.audience,
         scope: form.scope.as_deref(),
         source_ip,
+        client_certificate: certificate.as_deref(),
     };
     let bridged = app.bridge.exchange(&exchange, now).await.map_err(|deny| refused(&deny))?;
     Ok(issued(&bridged, now))

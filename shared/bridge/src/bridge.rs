@@ -65,6 +65,8 @@ pub struct Exchange<'a> {
     pub scope: Option<&'a str>,
     /// Who asks.
     pub source_ip: Option<IpAddr>,
+    /// The certificate that the consumer showed, as in [`Request`]: a token that is bound to one is exchanged with it alone.
+    pub client_certificate: Option<&'a [u8]>,
 }
 
 impl Bridge {
@@ -159,7 +161,7 @@ impl Bridge {
             target: "/",
             headers: Headers::from_iter([("authorization", authorization.as_bytes())]),
             source_ip: exchange.source_ip,
-            client_certificate: None,
+            client_certificate: exchange.client_certificate,
             request_id: Some(&id),
         };
         let take = |claims: &Verified<'_>| Granted::new(&edge.minter, claims, &id, exchange.scope, now);

@@ -56,7 +56,13 @@ async fn a_name_that_is_also_another_backends_audience_is_nobodys() {
         ("billing", Ok("orders")),
         ("https://orders.example.com", Ok("https://orders.example.com")),
     ] {
-        let exchange = Exchange { subject_token: &consumer, audience, scope: None, source_ip: None };
+        let exchange = Exchange {
+            subject_token: &consumer,
+            audience,
+            scope: None,
+            source_ip: None,
+            client_certificate: None,
+        };
         let bridged = bridge.exchange(&exchange, NOW).await.map_err(|deny| deny.reason);
         assert_eq!(bridged.map(|bridged| claims(&bridged.token)["aud"].clone()), expected.map(Value::from));
     }
@@ -115,6 +121,6 @@ async fn exchange(
     audience: &str,
     scope: Option<&str>,
 ) -> Result<Bridged, Deny> {
-    let exchange = Exchange { subject_token, audience, scope, source_ip: None };
+    let exchange = Exchange { subject_token, audience, scope, source_ip: None, client_certificate: None };
     house.bridge.exchange(&exchange, NOW).await
 }
