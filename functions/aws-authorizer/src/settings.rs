@@ -1,6 +1,6 @@
 //! What the function's environment says.
 
-use drawbridge_config::Environment;
+use drawbridge_config::{Environment, started_by_lambda};
 use drawbridge_keys::BackendName;
 
 /// The settings of one function.
@@ -26,12 +26,7 @@ impl Settings {
     /// # Errors
     /// One line that says what to do.
     pub(crate) fn read(environment: &dyn Environment) -> Result<Self, String> {
-        for name in LAMBDA {
-            // The Lambda runtime library panics on these instead of naming them.
-            environment.var(name).ok_or_else(|| {
-                format!("{name} is not set: this is a Lambda function, which Lambda starts")
-            })?;
-        }
+        started_by_lambda(environment)?;
         let backend = environment.var("DRAWBRIDGE_BACKEND");
         let backend =
             backend.ok_or("DRAWBRIDGE_BACKEND is not set; name the backend that this authorizer guards")?;
@@ -50,13 +45,6 @@ impl Settings {
     }
 }
 
-const LAMBDA: [&str; 4] = [
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +53,7 @@ mod tests {
 
     impl Environment for Variables {
         fn var(&self, name: &str) -> Option<String> {
-            let lambda = LAMBDA.contains(&name).then_some("1");
+            let lambda = name.starts_with("AWS_LAMBDA_").then_some("1");
             self.0
                 .iter()
                 .find(|(have, _)| *have == name)

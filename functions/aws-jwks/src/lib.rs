@@ -16,6 +16,7 @@ use lambda_http::{Request, Response, http::header::IF_NONE_MATCH, service_fn};
 /// # Errors
 /// A configuration with mistakes, a store that cannot be opened, a Runtime API that does not answer.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
+    drawbridge_config::started_by_lambda(environment)?;
     let config = drawbridge_config::load_from_environment(environment)?;
     let endpoint = Arc::new(KeyEndpoint::open_known(&config, &open, |store| {
         log::info(&format!("the keys of the store `{store}` are published elsewhere"));
@@ -35,9 +36,8 @@ pub async fn answer(
     endpoint: &KeyEndpoint,
     request: &Request,
 ) -> Result<Response<String>, Box<dyn Error + Send + Sync>> {
-    let tags: Vec<&str> =
-        request.headers().get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).collect();
-    let tags = (!tags.is_empty()).then(|| tags.join(","));
+    let tags = request.headers().get_all(IF_NONE_MATCH).iter().map(|tags| tags.as_bytes());
+    let tags = KeyEndpoint::if_none_match(tags);
     let path = below_stage(request.uri().path());
     let answer = endpoint.answer(request.method().as_str(), path, tags.as_deref()).await;
     let mut response = Response::builder().status(answer.status);
@@ -63,6 +63,20 @@ fn below_stage(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Nothing;
+
+    impl Environment for Nothing {
+        fn var(&self, _name: &str) -> Option<String> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn started_by_hand_it_says_what_starts_it() {
+        let said = run(&Nothing).await.unwrap_err().to_string();
+        assert!(said.starts_with("AWS_LAMBDA_RUNTIME_API is not set"), "{said}");
+    }
 
     #[test]
     fn a_stage_or_a_base_path_may_stand_in_front_of_the_endpoint() {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use drawbridge_aws::rotation::{Rotation, RotationError};
+use drawbridge_config::Environment;
 use drawbridge_keys::Version;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
@@ -27,8 +28,9 @@ pub struct Event {
 /// Serves the Lambda Runtime API until the runtime ends the process.
 ///
 /// # Errors
-/// No region, a Runtime API that does not answer.
-pub async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+/// A process that Lambda did not start, no region, a Runtime API that does not answer.
+pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
+    drawbridge_config::started_by_lambda(environment)?;
     let rotation = &Rotation::from_environment().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         let event = event.payload;
@@ -62,4 +64,23 @@ fn log(event: &Event, error: Option<&RotationError>) {
     });
     // Lambda reports the failure itself; without the line it is only less well explained.
     let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+
+    impl Environment for Nothing {
+        fn var(&self, _name: &str) -> Option<String> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn started_by_hand_it_says_what_starts_it() {
+        let said = run(&Nothing).await.unwrap_err().to_string();
+        assert!(said.starts_with("AWS_LAMBDA_RUNTIME_API is not set"), "{said}");
+    }
 }

@@ -115,8 +115,9 @@ impl App {
     }
 
     async fn jwks(&self, call: Call<'_>) -> Response<String> {
-        let if_none_match = call.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let answer = self.keys.answer(call.method.as_str(), call.path, if_none_match).await;
+        let tags = call.headers.get_all(header::IF_NONE_MATCH).iter().map(|tags| tags.as_bytes());
+        let tags = KeyEndpoint::if_none_match(tags);
+        let answer = self.keys.answer(call.method.as_str(), call.path, tags.as_deref()).await;
         let mut response = Response::builder().status(answer.status);
         for (name, value) in answer.headers {
             response = response.header(name, value);

@@ -81,8 +81,14 @@ impl KeyEndpoint {
         Self { max_age, ..self }
     }
 
-    /// Answers one request. `path` is the whole path without a query; the endpoint stands at `/jwks`. Several `If-None-Match` headers
-    /// are joined by a comma.
+    /// What several `If-None-Match` headers say together (RFC 9110 section 5.3). One that is no text names none of our tags.
+    pub fn if_none_match<'h>(values: impl IntoIterator<Item = &'h [u8]>) -> Option<String> {
+        let tags: Vec<_> = values.into_iter().filter_map(|value| std::str::from_utf8(value).ok()).collect();
+        (!tags.is_empty()).then(|| tags.join(","))
+    }
+
+    /// Answers one request. `path` is the whole path without a query; the endpoint stands at `/jwks`. What `If-None-Match` says is for
+    /// [`if_none_match`](Self::if_none_match) to read.
     pub async fn answer(&self, method: &str, path: &str, if_none_match: Option<&str>) -> KeyAnswer {
         let with_body = match method {
             "GET" => true,

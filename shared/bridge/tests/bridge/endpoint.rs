@@ -301,3 +301,11 @@ fn path(kid: &Kid) -> String {
 fn header<'a>(answer: &'a KeyAnswer, name: &str) -> Option<&'a str> {
     answer.headers.iter().find(|(have, _)| *have == name).map(|(_, value)| value.as_str())
 }
+
+#[test]
+fn several_tags_are_read_as_one_list_wherever_they_stand() {
+    let read = |values: &[&[u8]]| KeyEndpoint::if_none_match(values.iter().copied());
+    assert_eq!(read(&[]), None);
+    assert_eq!(read(&[b"\"a\""]).as_deref(), Some("\"a\""));
+    assert_eq!(read(&[b"\"a\", \"b\"", b"\xff", b"\"c\""]).as_deref(), Some("\"a\", \"b\",\"c\""));
+}
