@@ -86,10 +86,8 @@ Exit codes: 0 ok or allowed, 1 failure, 2 denied, 3 invalid input.
 Examples:
   drawbridge up                                   start the whole chain on this machine
   drawbridge check drawbridge.yaml                every mistake of a configuration, with its place and the mend
-  drawbridge decide --config drawbridge.yaml      decide requests from stdin, one JSON object a line
-  drawbridge explain --config drawbridge.yaml --token - < token.txt
-                                                  every check of one token or request, with what it saw
+  drawbridge decide --backend orders              decide requests from stdin, one JSON object a line
+  drawbridge explain --token - < token.txt        every check of one token or request, with what it saw
   drawbridge test orders.test.yaml                test routes, scopes and policies
-  drawbridge keys list --config drawbridge.yaml --store local
-  drawbridge package azure --config drawbridge.yaml
-                                                  the zip that is deployed as a Function App";
+  drawbridge keys list --backend orders            the versions of its keys
+  drawbridge package azure                        the zip that is deployed as a Function App";

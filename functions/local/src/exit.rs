@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, process::ExitCode};
 
+use crate::{aws::AwsError, azure::AzureError};
+
 /// What an exit code means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -40,6 +42,27 @@ impl Failure {
     /// What was asked is wrong.
     pub fn invalid(message: impl Display) -> Self {
         Self { exit: Exit::Invalid, message: message.to_string() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        match error {
+            AwsError::Configuration(_) => Self::invalid(error),
+            error => Self::new(error),
+        }
+    }
+}
+
+impl From<AzureError> for Failure {
+    fn from(error: AzureError) -> Self {
+        Self::new(error)
     }
 }
 

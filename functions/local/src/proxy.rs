@@ -2,7 +2,7 @@
 
 use axum::{body::Body, extract::Request, response::Response};
 pub use drawbridge_forward::{
-    Forward, ForwardError, Limits, builder, client, strip_hop_by_hop, strip_provenance,
+    Forward, ForwardError, Limits, builder, client, strip, strip_hop_by_hop, strip_provenance,
 };
 use http::{HeaderMap, Method};
 use url::Url;

@@ -87,7 +87,7 @@ fn decide_without_a_usable_configuration_ends_with_3() {
     let two = CONFIG.replace("backends:\n", "backends:\n  billing: { issuer: edge, routes: [] }\n");
     std::fs::write(folder.path().join("two.yaml"), two).unwrap();
     let table: [(&[&str], &str); 6] = [
-        (&["decide"], "--config"),
+        (&["decide", "--backend", "nobody"], "`orders`"),
         (&["decide", "--config", "missing.yaml"], "missing.yaml"),
         (&["decide", "--config", "broken.yaml"], "broken.yaml:1:"),
         (&["decide", "--config", "drawbridge.yaml", "--backend", "nobody"], "`orders`"),
@@ -186,14 +186,36 @@ fn check_says_which_answers_are_for_one_route_only_and_warns_where_they_would_be
     );
     assert_eq!(check(orders, "{ authorizer: rest-token }").len(), 1);
 
-    for (authorizer, sources, warned) in [
-        ("rest-request", "method.request.header.Authorization", true),
-        ("rest-request", "method.request.header.Authorization, context.httpMethod, context.path", false),
-        ("http-2.0-iam", "$request.header.Authorization, $context.httpMethod, $context.path", false),
-        ("http-2.0-iam", "$request.header.Authorization, $context.routeKey", true),
+    for (authorizer, sources, missing) in [
+        ("rest-request", "", Some("`context.httpMethod`, `context.resourcePath`")),
+        ("rest-request", ", context.path", Some("`context.httpMethod`")),
+        ("rest-request", ", context.httpMethod", Some("`context.resourcePath`")),
+        ("rest-request", ", context.httpMethod, context.path", None),
+        ("rest-request", ", context.httpMethod, context.resourcePath", None),
+        ("http-2.0-iam", "", Some("`$context.routeKey`")),
+        ("http-2.0-iam", ", $context.httpMethod, $context.path", None),
+        ("http-2.0-iam", ", $context.routeKey", None),
+        ("http-1.0", ", $context.path", Some("`$context.routeKey`")),
+        ("http-1.0", ", $context.routeKey", None),
+        ("http-2.0-simple", "", Some("`$context.routeKey`, `$context.path`")),
+        ("http-2.0-simple", ", $context.routeKey", Some("`$context.path`")),
+        ("http-2.0-simple", ", $context.httpMethod", Some("`$context.path`")),
+        ("http-2.0-simple", ", $context.path", Some("`$context.routeKey`")),
+        ("http-2.0-simple", ", $context.routeKey, $context.path", None),
+        ("http-2.0-simple", ", $context.httpMethod, $context.path", None),
     ] {
-        let local = format!("{{ authorizer: {authorizer}, cache_ttl: 5m, identity_sources: [{sources}] }}");
-        assert_eq!(check(orders, &local).len(), 1 + usize::from(warned), "{local}");
+        let header = if authorizer.starts_with("rest") { "method.request.header" } else { "$request.header" };
+        let local = format!(
+            "{{ authorizer: {authorizer}, cache_ttl: 5m, identity_sources: [{header}.Authorization{sources}] }}"
+        );
+        let said = check(orders, &local);
+        assert_eq!(said.len(), 1 + usize::from(missing.is_some()), "{local}: {said:?}");
+        if let Some(missing) = missing {
+            assert!(
+                said[1].contains(&format!("or add {missing} to `identity_sources`")),
+                "{local}: {said:?}"
+            );
+        }
     }
     assert_eq!(check("", "{ authorizer: http-2.0-simple, cache_ttl: 5m }").len(), 2);
 }
@@ -334,11 +356,137 @@ fn keys_to_encrypt_to_are_kept_apart_from_those_that_sign() {
 }
 
 #[test]
+fn keys_are_in_the_store_of_their_backend_unless_a_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = json!({
+        "issuers": { "edge": {
+            "issuer": "https://edge.example.com", "algorithms": ["PS256", "ES384"], "types": ["bridged+jwt"],
+            "keys": { "jwks": "https://keys.example.com/jwks/{backend}/{kid}" },
+        } },
+        "stores": { "one": { "directory": "one" }, "two": { "directory": "two" } },
+        "backends": {
+            "orders": { "issuer": "edge", "store": "one", "routes": [] },
+            "billing": { "issuer": "edge", "store": "two", "routes": [] },
+        },
+    });
+    std::fs::write(folder.path().join("drawbridge.yaml"), config.to_string()).unwrap();
+    for store in ["one", "two"] {
+        std::fs::create_dir(folder.path().join(store)).unwrap();
+    }
+    let keys = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["keys"], arguments].concat(), b"");
+        (code(&output), out(&output), err(&output))
+    };
+
+    let (exit, created, said) = keys(&["create", "--backend", "billing"]);
+    assert_eq!(exit, 0, "{said}");
+    let kid = created.trim().strip_prefix("created ").unwrap();
+    assert_eq!(keys(&["show", kid]).0, 0);
+    assert!(keys(&["list", "--backend", "billing"]).1.contains("PS256"), "the first that its issuer has");
+    assert!(keys(&["list", "--store", "two"]).1.contains(kid));
+    assert_eq!(keys(&["list", "--store", "one"]).1.trim(), "no keys");
+    assert_eq!(keys(&["create", "--backend", "orders", "--store", "one", "--alg", "ES384"]).0, 0);
+    assert_eq!(keys(&["rotate", "--backend", "orders"]).0, 0);
+
+    let unknown = "billing.sig.01a21f58-7e98-7623-ae21-0cb928225b48";
+    for (arguments, exit, said) in [
+        (&["list"][..], 3, &["name the store with `--store`: `one`, `two`"][..]),
+        (&["create", "--backend", "claims"], 3, &["there is no backend `claims`", "`billing`, `orders`"]),
+        (&["revoke", "claims.sig.1"], 3, &["there is no backend `claims`"]),
+        (
+            &["rotate", "--backend", "orders", "--store", "two"],
+            3,
+            &["are in `one`, not in `two`", "leave out"],
+        ),
+        (&["show", kid, "--store", "one"], 3, &["are in `two`, not in `one`"]),
+        (
+            &["create", "--backend", "orders", "--alg", "ES256"],
+            3,
+            &["`edge` of `orders`", "`PS256`, `ES384`"],
+        ),
+        (
+            &["rotate", "--backend", "billing", "--use", "enc"],
+            1,
+            &[
+                "`billing` has no key for `enc` in the store `two`",
+                "keys create --config drawbridge.yaml --backend billing --use enc",
+            ],
+        ),
+        (
+            &["show", unknown],
+            1,
+            &["no published key", unknown, "the store `two`", "keys list", "keys create"],
+        ),
+    ] {
+        let (code, _, error) = keys(arguments);
+        assert_eq!(code, exit, "{arguments:?}: {error}");
+        for said in said {
+            assert!(error.contains(said), "{arguments:?}: `{said}` is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_3_also_for_a_function() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("drawbridge.yaml"), "issuers: 3\n").unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for function in ["edge-bridge", "aws-authorizer", "aws-jwks", "azure"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_drawbridge"))
+            .args(["function", function])
+            .current_dir(folder.path())
+            .env("DRAWBRIDGE_CONFIG", "drawbridge.yaml")
+            .env("DRAWBRIDGE_BACKEND", "orders")
+            .env("FUNCTIONS_CUSTOMHANDLER_PORT", free.to_string())
+            .envs(
+                ["RUNTIME_API", "FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE"]
+                    .map(|name| (format!("AWS_LAMBDA_{name}"), "127.0.0.1:9")),
+            )
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 3, "{function}: {output:?}");
+        assert!(err(&output).contains("drawbridge.yaml:1:"), "{function}: {output:?}");
+    }
+}
+
+#[test]
+fn a_backend_that_azure_has_no_room_for_is_a_warning_of_check_and_refused_by_up() {
+    let folder = folder();
+    let config = json!({
+        "issuers": {
+            "login": {
+                "issuer": "https://login.example.com", "audience": "https://api.example.com", "keys": "discovery",
+                "algorithms": ["RS256"],
+            },
+            "edge": {
+                "issuer": "https://edge.example.com", "algorithms": ["ES256"], "types": ["bridged+jwt"],
+                "keys": { "jwks": "https://keys.example.com/jwks/{backend}/{kid}" },
+            },
+        },
+        "stores": { "azure": { "key_vault": { "url": "https://contoso-keys.vault.azure.net" } } },
+        "backends": { "api": {
+            "issuer": "edge", "store": "azure", "upstream": "https://api.example.com", "routes": [],
+        } },
+        "consumers": "login",
+        "local": { "aws": { "cache_ttl": "5m" } },
+    });
+    std::fs::write(folder.path().join("api.yaml"), config.to_string()).unwrap();
+    let checked = out(&run(folder.path(), &["check", "api.yaml"], b""));
+    let warnings: Vec<_> = checked.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 1, "nothing of it stands behind API Gateway: {checked}");
+    assert!(warnings[0].contains("backends.api") && warnings[0].contains("another name"), "{checked}");
+    let up = run(folder.path(), &["up", "--port", "0", "--config", "api.yaml"], b"");
+    assert_eq!(code(&up), 3, "{up:?}");
+    assert!(err(&up).contains("backend `api`") && err(&up).contains("another name"), "{up:?}");
+    assert!(err(&up).contains("warning: backends.api"), "`up` says what `check` does: {up:?}");
+}
+
+#[test]
 fn keys_with_wrong_arguments_end_with_3() {
     let folder = folder();
     let table: [&[&str]; 9] = [
         &["keys"],
-        &["keys", "list"],
+        &["keys", "list", "--backend", "nobody"],
         &["keys", "list", "--directory", "a", "--config", "drawbridge.yaml"],
         &["keys", "list", "--config", "missing.yaml"],
         &["keys", "list", "--config", "drawbridge.yaml", "--store", "nowhere"],

@@ -225,7 +225,7 @@ fn what_cannot_be_explained_ends_with_3() {
     let with_token = request(&json!(1), "/customers/42", &token);
     let table: [(&[&str], &str); 7] = [
         (&["explain", "--config", "drawbridge.yaml"], "--token"),
-        (&["explain", "--token", "a"], "--config"),
+        (&["explain", "--config", "missing.yaml", "--token", "a"], "missing.yaml"),
         (&["explain", "--config", "broken.yaml", "--token", "a"], "broken.yaml:1:1: "),
         (&["explain", "--config", "drawbridge.yaml", "--backend", "nobody", "--token", "a"], "`orders`"),
         (&["explain", "--config", "drawbridge.yaml", "--request", "{}"], "decide --help"),
@@ -274,4 +274,29 @@ fn forged(token: &str) -> String {
 
 fn encoded(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
+}
+
+#[test]
+fn what_is_no_request_is_told_which_member_is_wrong_and_never_its_value() {
+    let folder = folder();
+    let refused = |option: &str, stdin: &str| {
+        let output = run(folder.path(), &[&EXPLAIN[..], &[option, "-"]].concat(), stdin.as_bytes());
+        assert_eq!(code(&output), 3, "{output:?}");
+        out(&output) + &err(&output)
+    };
+    for (request, said) in [
+        (r#"{"method":"GET","url":"/","headers":{}}"#, "unknown field `url`"),
+        (r#"{"method":"GET","headers":{}}"#, "missing field `uri`"),
+        (r#"{"method":"GET","method":"GET","uri":"/","headers":{}}"#, "duplicate field `method`"),
+        (r#"{"method":"G T","uri":"/","headers":{}}"#, "`method` is no method"),
+        (r#"{"id":[],"method":"GET","uri":"/","headers":{}}"#, "`id` is neither"),
+        (r#"{"method":"GET","uri":"/","headers":"Bearer s3cret"}"#, "a value of the wrong kind at line 1"),
+        ("Bearer s3cret", "not JSON at line 1"),
+    ] {
+        let printed = refused("--request", request);
+        assert!(printed.contains(said) && printed.contains("decide --help"), "{request}: {printed}");
+        assert!(!printed.contains("s3cret"), "{printed}");
+    }
+    let printed = refused("--token", &"a".repeat(1024 * 1024 + 1));
+    assert!(printed.contains("more than 1048576 bytes"), "{printed}");
 }

@@ -1,10 +1,19 @@
 //! The HTTP proxy integration: the backend behind an API.
 //!
 //! Both bodies stream. The parameter mapping is that of the deployed APIs: each claim of the backend's `context` that the
-//! authorizer gave is the header `x-drawbridge-<claim>`, with `-` for `_`; the client's copies, its `Authorization` and hop-by-hop headers
-//! do not pass.
+//! authorizer gave is the header `x-drawbridge-<claim>`, with `-` for `_`; the client's copies and hop-by-hop headers do not pass.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html>
+//! | header | HTTP API | REST API |
+//! | --- | --- | --- |
+//! | `Authorization` | passes: it is reserved, so that no mapping may name it | `none`: a mapping replaces a header and cannot remove it |
+//! | `X-HTTP-Method-Override`, `X-HTTP-Method`, `X-Method-Override` | removed | the method that the request has |
+//!
+//! A backend behind an HTTP API therefore sees the bridged token, which is for it alone and lives for minutes. Of a method override also
+//! the names with `_` for `-` are gone here, which a mapping would have to name one by one: the gate refuses a request that has one,
+//! but a token authorizer is not shown headers. A message over a WebSocket API has no headers of the client's at all.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-parameter-mapping.html>,
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html>
 
 use std::collections::BTreeMap;
 
@@ -12,7 +21,12 @@ use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-use super::{INTEGRATION_LIMIT, authorizer::Allowed, call::Call, gateway_response::GatewayResponse};
+use super::{
+    INTEGRATION_LIMIT,
+    authorizer::Allowed,
+    call::{ApiKind, Call},
+    gateway_response::GatewayResponse,
+};
 use crate::proxy::{self, Forward, ForwardError, Limits};
 
 /// Sends an allowed request on and gives the backend's answer.
@@ -26,7 +40,19 @@ pub(crate) async fn forward(
     mut request: Request,
     mut add: HeaderMap,
 ) -> Result<Response, GatewayResponse> {
-    request.headers_mut().remove(header::AUTHORIZATION);
+    proxy::strip(request.headers_mut(), is_method_override);
+    match call.api {
+        ApiKind::Http => {}
+        ApiKind::Rest => {
+            add.insert(header::AUTHORIZATION, NO_CREDENTIAL);
+            if let Ok(method) = HeaderValue::from_str(&call.method) {
+                add.extend(METHOD_OVERRIDES.map(|name| (HeaderName::from_static(name), method.clone())));
+            }
+        }
+        ApiKind::WebSocket => {
+            request.headers_mut().remove(header::AUTHORIZATION);
+        }
+    }
     if let Ok(source_ip) = HeaderValue::from_str(&call.source_ip.to_string()) {
         add.insert(FORWARDED_FOR, source_ip);
     }
@@ -52,6 +78,16 @@ fn headers(context: &BTreeMap<String, String>, claims: &[String]) -> HeaderMap {
     };
     claims.iter().filter_map(header).collect()
 }
+
+/// Whether a header, in lower case, asks for another method than the request's.
+fn is_method_override(name: &str) -> bool {
+    METHOD_OVERRIDES.contains(&name.replace('_', "-").as_str())
+}
+
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// A word that is no credential.
+const NO_CREDENTIAL: HeaderValue = HeaderValue::from_static("none");
 
 /// How the parameter mapping names the headers.
 const CONTEXT_PREFIX: &str = "x-drawbridge-";

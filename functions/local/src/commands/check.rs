@@ -89,6 +89,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(exit)
 }
 
+/// What would be allowed, refused or not run all the same; `up` says it as well.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
+    caching(config).1
+}
+
 fn from_stdin() -> Result<Result<Config, Mistakes>, Failure> {
     let mut text = String::new();
     std::io::stdin()

@@ -1,10 +1,10 @@
 //! `drawbridge function`.
 
 use clap::{Args, ValueEnum};
-use drawbridge_config::ProcessEnvironment;
+use drawbridge_config::{Mistakes, ProcessEnvironment};
 
-use super::until_parent_ends;
-use crate::exit::Outcome;
+use super::{broken, until_parent_ends};
+use crate::exit::{Failure, Outcome};
 
 /// Run a deployed function with the environment that its cloud would give it.
 #[derive(Debug, Args)]
@@ -39,11 +39,17 @@ enum Name {
 /// # Errors
 /// When it cannot start, or stops.
 pub fn run(arguments: Arguments) -> Outcome {
-    let environment = ProcessEnvironment;
-    match arguments.name {
-        Name::AwsAuthorizer => until_parent_ends(drawbridge_aws_authorizer::run(&environment)),
-        Name::AwsJwks => until_parent_ends(drawbridge_aws_jwks::run(&environment)),
-        Name::Azure => until_parent_ends(drawbridge_azure_functions::run(&environment)),
-        Name::EdgeBridge => until_parent_ends(drawbridge_edge_bridge::run(&environment)),
-    }
+    until_parent_ends(async {
+        let environment = ProcessEnvironment;
+        match arguments.name {
+            Name::AwsAuthorizer => drawbridge_aws_authorizer::run(&environment).await,
+            Name::AwsJwks => drawbridge_aws_jwks::run(&environment).await,
+            Name::Azure => drawbridge_azure_functions::run(&environment).await,
+            Name::EdgeBridge => drawbridge_edge_bridge::run(&environment).await,
+        }
+        .map_err(|error| match error.downcast::<Mistakes>() {
+            Ok(mistakes) => broken(*mistakes),
+            Err(error) => Failure::new(error),
+        })
+    })
 }

@@ -10,7 +10,7 @@ pub mod serve;
 pub mod test;
 pub mod up;
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use drawbridge_config::{Config, Mistakes};
 use tokio::runtime::{Builder, Runtime};
@@ -29,13 +29,13 @@ fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Runs a part of the chain until it stops, or the parent that started it does.
-fn until_parent_ends<E: Display>(part: impl Future<Output = Result<(), E>>) -> Outcome {
+fn until_parent_ends<E: Into<Failure>>(part: impl Future<Output = Result<(), E>>) -> Outcome {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         tokio::select! {
             ended = part => match ended {
                 Ok(()) => Ok(Exit::Ok),
-                Err(error) => Err(Failure::new(error)),
+                Err(error) => Err(error.into()),
             },
             () = parent_gone() => Ok(Exit::Ok),
         }
@@ -49,6 +49,9 @@ fn until_parent_ends<E: Display>(part: impl Future<Output = Result<(), E>>) -> O
 fn broken(mistakes: Mistakes) -> Failure {
     Failure::invalid(format!("the configuration cannot be used:\n{mistakes}"))
 }
+
+/// The configuration that a command reads when none is named.
+const CONFIG: &str = "drawbridge.yaml";
 
 /// Names, as an error message lists them.
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {

@@ -18,7 +18,7 @@ use serde_json::json;
 use zip::{CompressionMethod, DateTime, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 use self::binary::Architecture;
-use super::broken;
+use super::{CONFIG, broken};
 use crate::{
     cli::Format,
     exit::{Exit, Failure, Outcome},
@@ -80,8 +80,8 @@ struct Common {
     /// The zip. Default: `azure.zip`, or `aws-<function>.zip`.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A configuration to put beside the executable as `drawbridge.yaml`, with its policies; without it `DRAWBRIDGE_CONFIG` has to hold
-    /// one.
+    /// A configuration to put beside the executable as `drawbridge.yaml`, with its policies. Default: `drawbridge.yaml` in this folder, if
+    /// there is one and the function reads one; without it `DRAWBRIDGE_CONFIG` has to hold it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The executable for Linux. Default: what `cargo build --profile deploy` makes.
@@ -119,8 +119,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         })?;
 
     let mut entries = deployable.files;
-    if let Some(config) = &common.config {
-        entries.extend(configuration(config)?);
+    let beside = || Some(PathBuf::from(CONFIG)).filter(|file| deployable.configured && file.is_file());
+    if let Some(config) = common.config.or_else(beside) {
+        entries.extend(configuration(&config)?);
     }
     let zip = zip(deployable.executable, &executable, &entries)
         .map_err(|error| Failure::new(format!("cannot make the zip: {error}")))?;
@@ -156,6 +157,8 @@ struct Deployable {
     /// The executable's name in the zip.
     executable: &'static str,
     runs_on: &'static [Architecture],
+    /// Whether it reads a configuration.
+    configured: bool,
     files: Entries,
     output: String,
 }
@@ -173,6 +176,7 @@ impl Deployable {
             binary: "drawbridge-azure-functions",
             executable: contract::EXECUTABLE,
             runs_on: &[Architecture::X86_64],
+            configured: true,
             files: functions.into_iter().chain([host]).collect(),
             output: "azure.zip".to_owned(),
         }
@@ -189,6 +193,7 @@ impl Deployable {
             binary,
             executable: "bootstrap",
             runs_on: &[Architecture::X86_64, Architecture::Aarch64],
+            configured: function != Lambda::Rotation,
             files: Entries::new(),
             output: format!("{binary}.zip"),
         }

@@ -6,7 +6,7 @@
 mod clients;
 mod key;
 
-use std::{future::IntoFuture, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{future::IntoFuture, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
@@ -42,6 +42,8 @@ pub struct IdentityProvider {
     pub token_type: String,
     /// What a client gets that asks for no scope in particular: every scope that some route needs.
     pub scopes: Vec<String>,
+    /// `exp - iat` of its tokens, in seconds.
+    pub lifetime: i64,
     /// Signs the tokens.
     pub key: SigningKey,
     /// Where it is reached over mutual TLS, if it is: tokens that are asked for there with a certificate are bound to it.
@@ -71,7 +73,7 @@ impl IdentityProvider {
     /// # Errors
     /// `NoConsumers`, `Key`.
     pub fn of(config: &Config, state: PathBuf) -> Result<Self, IdpError> {
-        let Issuer { issuer, audiences, algorithms, types, .. } = config
+        let Issuer { issuer, audiences, algorithms, types, max_lifetime, .. } = config
             .consumers
             .as_ref()
             .and_then(|name| config.issuers.get(name))
@@ -89,6 +91,7 @@ impl IdentityProvider {
             audience: audiences.first().cloned().unwrap_or_else(|| issuer.clone()),
             token_type: types.first().map_or("at+jwt", |typ| typ.as_typ()).to_owned(),
             scopes,
+            lifetime: max_lifetime.map_or(LIFETIME, |most| most.min(LIFETIME)).as_secs().cast_signed(),
             key: SigningKey::open(&state, *algorithms)?,
             mtls: None,
         })
@@ -145,7 +148,7 @@ impl IdentityProvider {
                 ("sub".to_owned(), json!(client.id)),
                 ("client_id".to_owned(), json!(client.id)),
                 ("iat".to_owned(), json!(now.as_secs())),
-                ("exp".to_owned(), json!(now.as_secs() + LIFETIME)),
+                ("exp".to_owned(), json!(now.as_secs() + self.lifetime)),
                 ("jti".to_owned(), json!(Uuid::new_v4().to_string())),
                 ("scope".to_owned(), json!(scope)),
             ]);
@@ -224,8 +227,7 @@ async fn token(
     let body = if plain {
         token.into_response()
     } else {
-        let answer =
-            json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope });
+        let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": idp.lifetime, "scope": scope });
         Json(answer).into_response()
     };
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()
@@ -250,8 +252,8 @@ fn oauth_error(status: StatusCode, code: &str) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Json(json!({ "error": code }))).into_response()
 }
 
-/// Seconds.
-const LIFETIME: i64 = 300;
+/// Of its tokens, where the issuer is not configured for a shorter one.
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// A client-credentials form is a few hundred bytes.
 const MAX_FORM: usize = 16 * 1024;

@@ -57,6 +57,11 @@ pub enum NotRunnable {
         "backend `{0}` accepts the consumers' own tokens: give it an issuer of its own, whose tokens the bridge signs"
     )]
     NotBridged(String),
+    /// The Functions host has the name.
+    #[error(
+        "backend `{0}`: behind the Azure gateway `/{0}` is where the functions are; give it another name"
+    )]
+    Prefix(String),
     /// Nothing of a bound token would ever be allowed.
     #[error(
         "the tokens of `{0}` are bound to a client certificate, and API Gateway tells no authorizer of this kind about one: name \
@@ -88,6 +93,9 @@ pub fn effective(
         .map(|backend| {
             if backend.issuer == *consumers {
                 return Err(NotRunnable::NotBridged(backend.name.to_string()));
+            }
+            if taken(config, backend) {
+                return Err(NotRunnable::Prefix(backend.name.to_string()));
             }
             let gateway = match Cloud::of(config, backend) {
                 Cloud::Aws if certificates.is_some() && !local.authorizer.sees_certificates() => {
@@ -127,6 +135,11 @@ pub fn effective(
         "local": local_json(local),
     });
     Ok(Effective { config, policies })
+}
+
+/// Whether the backend's name is the path of the functions beside it (`routePrefix` in `host.json`).
+pub(crate) fn taken(config: &Config, backend: &Backend) -> bool {
+    Cloud::of(config, backend) == Cloud::Azure && backend.name.as_str() == PREFIX
 }
 
 /// Where the keys of an issuer are on this machine.
@@ -304,5 +317,8 @@ fn seconds(duration: Duration) -> String {
 
 /// The name of the one store.
 const STORE: &str = "local";
+
+/// What stands in front of the functions of an app that says nothing else.
+const PREFIX: &str = "api";
 
 const AZURE_HOSTS: [&str; 2] = [".azurewebsites.net", ".azure-api.net"];

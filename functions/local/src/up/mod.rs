@@ -11,7 +11,7 @@ mod signals;
 mod state;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     time::Instant,
@@ -38,6 +38,7 @@ use crate::{
     output::print,
     tls::Certificates,
 };
+pub(crate) use effective::taken;
 
 /// What `up` is asked for.
 #[derive(Debug)]
@@ -70,6 +71,10 @@ pub async fn up(options: Options) -> Outcome {
     let config = given.map(load_file).transpose().map_err(Failure::invalid)?;
     let state = State::open(&options.state)?;
     let config = config.map_or_else(|| sample(&state), Ok)?;
+    for warning in crate::commands::check::warnings(&config) {
+        // Where stderr is closed nobody wants to know.
+        let _ = writeln!(io::stderr().lock(), "drawbridge: warning: {warning}");
+    }
     let kids = state.current_keys(&config).await?;
     let certificates =
         (options.mtls || certificates::wanted(&config)).then(|| certificates::make(&state)).transpose()?;
@@ -95,8 +100,8 @@ pub async fn up(options: Options) -> Outcome {
             Ok(()) => break (addresses, file, parts),
             Err(failure) => {
                 parts.stop().await;
-                // Somebody may have taken a free port before the part that it was meant for.
-                if options.port != 0 || attempt == ATTEMPTS {
+                // Somebody may have taken a free port before the part that it was meant for. Nothing else is mended by other ports.
+                if options.port != 0 || attempt == ATTEMPTS || !in_use(&failure) {
                     return Err(failure);
                 }
             }
@@ -167,19 +172,29 @@ async fn started(
     let azure = config.backends.values().find(|backend| Cloud::of(config, backend) == Cloud::Azure);
     let answering = ready::all_answer(addresses, kids, azure.map(|backend| &backend.name), certificates);
     tokio::pin!(answering);
-    let mut last = HashMap::new();
+    let mut last = HashMap::<String, VecDeque<String>>::new();
     loop {
         tokio::select! {
-            answer = &mut answering => return answer,
+            answer = &mut answering => return answer.map_err(|silent| silent.with(&last)),
             event = parts.next() => match event {
                 Some(Event::Line { part, line }) => {
-                    last.insert(part, line);
+                    let lines = last.entry(part).or_default();
+                    lines.truncate(LAST - 1);
+                    lines.push_front(line);
                 }
-                Some(Event::Ended { part, status }) => return Err(ended(&part, status, last.remove(&part))),
+                Some(Event::Ended { part, status }) => {
+                    let line = last.remove(&part).and_then(|mut lines| lines.pop_front());
+                    return Err(ended(&part, status, line));
+                }
                 None => return Err(Failure::new("every part has ended")),
             },
         }
     }
+}
+
+/// Whether a part did not start because of its port.
+fn in_use(failure: &Failure) -> bool {
+    failure.message.contains("in use")
 }
 
 fn ended(part: &str, status: io::Result<std::process::ExitStatus>, last: Option<String>) -> Failure {
@@ -270,6 +285,9 @@ const SAMPLE: [(&str, &str); 2] = [
     ("drawbridge.yaml", include_str!("../../sample/drawbridge.yaml")),
     ("policies/orders.cedar", include_str!("../../sample/policies/orders.cedar")),
 ];
+
+/// How many of a part's last lines are shown where it does not answer.
+const LAST: usize = 5;
 
 /// How often free ports are chosen anew.
 const ATTEMPTS: u32 = 3;

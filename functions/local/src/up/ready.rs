@@ -1,4 +1,10 @@
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use drawbridge_keys::{BackendName, Kid};
 use rustls_pki_types::ServerName;
@@ -26,9 +32,12 @@ pub(super) async fn all_answer(
     kids: &[Kid],
     azure: Option<&BackendName>,
     certificates: Option<&Certificates>,
-) -> Result<(), Failure> {
+) -> Result<(), NotReady> {
     let Addresses { edge, aws, keys, azure: azure_gateway, idp, bridge, backends, idp_mtls } = addresses;
-    let tls = certificates.map(|certificates| certificates.client(None)).transpose().map_err(Failure::new)?;
+    let tls = certificates
+        .map(|certificates| certificates.client(None))
+        .transpose()
+        .map_err(|error| NotReady::Failed(Failure::new(error)))?;
     let tls = tls.map(|config| TlsConnector::from(Arc::new(config)));
     let under_tls =
         |at: &SocketAddr| [edge, aws, azure_gateway].contains(&at) || idp_mtls.as_ref() == Some(at);
@@ -36,35 +45,63 @@ pub(super) async fn all_answer(
     let mut questions = vec![
         Question {
             part: "the identity provider",
+            process: "idp".to_owned(),
             at: *idp,
             ask: get("/.well-known/openid-configuration"),
             expect: Some(200),
         },
-        Question { part: "the edge", at: *edge, ask: anything(), expect: None },
-        Question { part: "the bridge", at: *bridge, ask: get("/healthz"), expect: Some(200) },
-        Question { part: "the AWS gateway", at: *aws, ask: anything(), expect: None },
-        Question { part: "the Azure gateway", at: *azure_gateway, ask: anything(), expect: None },
+        Question { part: "the edge", process: "edge".to_owned(), at: *edge, ask: anything(), expect: None },
+        Question {
+            part: "the bridge",
+            process: "edge-bridge".to_owned(),
+            at: *bridge,
+            ask: get("/healthz"),
+            expect: Some(200),
+        },
+        Question {
+            part: "the AWS gateway",
+            process: "aws-gateway".to_owned(),
+            at: *aws,
+            ask: anything(),
+            expect: None,
+        },
+        Question {
+            part: "the Azure gateway",
+            process: "azure-gateway".to_owned(),
+            at: *azure_gateway,
+            ask: anything(),
+            expect: None,
+        },
     ];
-    questions.extend(backends.values().map(|at| Question {
+    questions.extend(backends.iter().map(|(name, at)| Question {
         part: "a backend",
+        process: name.to_string(),
         at: *at,
         ask: anything(),
         expect: None,
     }));
     questions.extend(kids.iter().map(|kid| Question {
         part: "the key endpoint",
+        process: "aws-gateway".to_owned(),
         at: *keys,
         ask: get(&key(kid)),
         expect: Some(200),
     }));
     questions.extend(kids.iter().filter(|kid| Some(&kid.backend) == azure).map(|kid| {
         let ask = get(&format!("/api{}", key(kid)));
-        Question { part: "the Azure function", at: *azure_gateway, ask, expect: Some(200) }
+        Question {
+            part: "the Azure function",
+            process: "azure-gateway".to_owned(),
+            at: *azure_gateway,
+            ask,
+            expect: Some(200),
+        }
     }));
 
     let mut asking = tokio::task::JoinSet::new();
     questions.extend(idp_mtls.iter().map(|at| Question {
         part: "the identity provider",
+        process: "idp".to_owned(),
         at: *at,
         ask: anything(),
         expect: None,
@@ -72,23 +109,60 @@ pub(super) async fn all_answer(
     for question in questions {
         let tls = tls.clone().filter(|_| under_tls(&question.at));
         asking.spawn(async move {
-            timeout(LIMIT, question.answered(tls.as_ref())).await.map_err(|_| question.part)
+            timeout(LIMIT, question.answered(tls.as_ref()))
+                .await
+                .map_err(|_| NotReady::Silent { part: question.part, process: question.process.clone() })
         });
     }
     while let Some(answered) = asking.join_next().await {
         match answered {
             Ok(Ok(())) => {}
-            Ok(Err(part)) => {
-                return Err(Failure::new(format!("{part} does not answer after {} s", LIMIT.as_secs())));
-            }
-            Err(error) => return Err(Failure::new(error)),
+            Ok(Err(silent)) => return Err(silent),
+            Err(error) => return Err(NotReady::Failed(Failure::new(error))),
         }
     }
     Ok(())
 }
 
+/// Why the chain is not ready.
+#[derive(Debug)]
+pub(super) enum NotReady {
+    /// A part does not answer in time.
+    Silent {
+        /// In words.
+        part: &'static str,
+        /// The process that ought to answer.
+        process: String,
+    },
+    /// Nothing could be asked.
+    Failed(Failure),
+}
+
+impl NotReady {
+    /// With what the silent process last wrote; the newest line comes first.
+    pub(super) fn with(self, last: &HashMap<String, VecDeque<String>>) -> Failure {
+        let (part, process) = match self {
+            Self::Silent { part, process } => (part, process),
+            Self::Failed(failure) => return failure,
+        };
+        let mut message = format!("{part} does not answer after {} s", LIMIT.as_secs());
+        match last.get(&process) {
+            Some(lines) => {
+                message.push_str("; what it last wrote:");
+                for line in lines.iter().rev() {
+                    message.push_str("\n  ");
+                    message.push_str(line);
+                }
+            }
+            None => message.push_str(", and it wrote nothing"),
+        }
+        Failure::new(message)
+    }
+}
+
 struct Question {
     part: &'static str,
+    process: String,
     at: SocketAddr,
     ask: String,
     /// None for any answer at all.
@@ -133,3 +207,25 @@ const AGAIN: Duration = Duration::from_millis(10);
 
 /// The Functions host gives a handler 30 s.
 const LIMIT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_does_not_answer_is_named_with_what_it_last_wrote() {
+        let silent = || NotReady::Silent { part: "the edge", process: "edge".to_owned() };
+        let lines = HashMap::from([
+            ("edge".to_owned(), VecDeque::from(["second".to_owned(), "first".to_owned()])),
+            ("idp".to_owned(), VecDeque::from(["another's".to_owned()])),
+        ]);
+        assert_eq!(
+            silent().with(&lines).message,
+            "the edge does not answer after 30 s; what it last wrote:\n  first\n  second"
+        );
+        assert_eq!(
+            silent().with(&HashMap::new()).message,
+            "the edge does not answer after 30 s, and it wrote nothing"
+        );
+    }
+}

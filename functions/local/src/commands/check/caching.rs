@@ -6,7 +6,10 @@ use drawbridge_aws_authorizer::{PerRoute, stage_wide};
 use drawbridge_config::{AwsAuthorizer, Backend, Config, Local};
 use serde_json::{Value, json};
 
-use crate::up::Cloud;
+use crate::{
+    commands::listed,
+    up::{Cloud, taken},
+};
 
 /// Whether one policy of a backend's authorizer is right for all its routes, or else why not.
 pub(super) struct Caching<'c> {
@@ -49,6 +52,14 @@ impl<'c> Caching<'c> {
         self.backend.bound_to.is_some()
     }
 
+    /// What `up` refuses.
+    fn taken(&self, config: &Config) -> Option<String> {
+        let name = &self.backend.name;
+        taken(config, self.backend).then(|| {
+            format!("backends.{name}: `drawbridge up` has the functions of Azure below `/{name}`; give it another name")
+        })
+    }
+
     /// What the local gateway would never allow, because its authorizers are not told of certificates.
     fn unseen(&self, config: &Config) -> Option<String> {
         let behind = Cloud::of(config, self.backend) == Cloud::Aws;
@@ -62,12 +73,13 @@ impl<'c> Caching<'c> {
     }
 
     /// What the local gateway would remember wrongly, where it is told to.
-    fn warning(&self, local: &Local) -> Option<String> {
-        // Of the local gateway every route is `{proxy+}`: only method and path tell requests apart.
-        let has =
-            |name: &str| local.identity_sources.iter().any(|source| source.trim_start_matches('$') == name);
-        let by_path = has("context.httpMethod") && has("context.path");
+    fn warning(&self, config: &Config) -> Option<String> {
+        let local = &config.local;
+        if Cloud::of(config, self.backend) != Cloud::Aws {
+            return None;
+        }
         let name = &self.backend.name;
+        let missing = unkeyed(local);
         let wrong = match (local.authorizer, &self.per_route) {
             _ if local.cache_ttl.is_zero() => return None,
             (AwsAuthorizer::WebSocket, _) => return None,
@@ -78,18 +90,23 @@ impl<'c> Caching<'c> {
             (_, Some(PerRoute::Object(_))) => {
                 format!("the decisions of `{name}` depend on the object; write `0s`")
             }
-            _ if by_path => return None,
-            (AwsAuthorizer::Http20Simple, _) => format!(
-                "a simple answer is remembered for every route of `{name}`; write `0s`, or add `$context.httpMethod` and \
-                 `$context.path` to `identity_sources`"
+            (AwsAuthorizer::Http20Simple, _) if !missing.is_empty() => format!(
+                "a simple answer for one request to `{name}` is remembered for {}; write `0s`, or add {} to `identity_sources`",
+                if missing == [PATH] {
+                    "every path of its route, also for one that the gate refuses"
+                } else {
+                    "every other"
+                },
+                listed(missing),
             ),
-            (_, None) => return None,
+            (AwsAuthorizer::Http20Simple, _) | (_, None) => return None,
             (AwsAuthorizer::RestToken, Some(_)) => {
                 format!("an answer for one route of `{name}` is remembered for every other; write `0s`")
             }
+            (_, Some(_)) if missing.is_empty() => return None,
             (_, Some(_)) => format!(
-                "an answer for one route of `{name}` is remembered for every other; write `0s`, or add the context's `httpMethod` \
-                 and `path` to `identity_sources`"
+                "an answer for one route of `{name}` is remembered for others; write `0s`, or add {} to `identity_sources`",
+                listed(missing),
             ),
         };
         Some(format!("local.aws.cache_ttl: {wrong}"))
@@ -107,10 +124,36 @@ pub(super) fn caching(config: &Config) -> (Vec<Caching<'_>>, Vec<String>) {
     let backends: Vec<_> = config.backends.values().map(Caching::of).collect();
     let warnings = backends
         .iter()
-        .flat_map(|caching| [caching.unseen(config), caching.warning(&config.local)])
+        .flat_map(|caching| [caching.taken(config), caching.unseen(config), caching.warning(config)])
         .flatten()
         .collect();
     (backends, warnings)
 }
+
+/// What the cache key lacks for an answer to be remembered only for what it is about.
+///
+/// A policy is about a route, in whatever words the key has it. A simple answer is about the request: of one route the gate refuses
+/// paths that another reader may take for others, so the path itself has to be in the key as well.
+fn unkeyed(local: &Local) -> Vec<&'static str> {
+    let has = |name: &str| local.identity_sources.iter().any(|source| source.trim_start_matches('$') == name);
+    let (method, path) = (has("context.httpMethod"), has("context.path"));
+    let missing = match local.authorizer {
+        AwsAuthorizer::RestToken | AwsAuthorizer::WebSocket => Vec::new(),
+        AwsAuthorizer::RestRequest => vec![
+            (!method).then_some("context.httpMethod"),
+            (!path && !has("context.resourcePath")).then_some("context.resourcePath"),
+        ],
+        AwsAuthorizer::Http20Simple => {
+            vec![(!method && !has("context.routeKey")).then_some(ROUTE_KEY), (!path).then_some(PATH)]
+        }
+        AwsAuthorizer::Http10 | AwsAuthorizer::Http20Iam => {
+            vec![(!has("context.routeKey") && !(method && path)).then_some(ROUTE_KEY)]
+        }
+    };
+    missing.into_iter().flatten().collect()
+}
+
+const ROUTE_KEY: &str = "$context.routeKey";
+const PATH: &str = "$context.path";
 
 const BOUND: &str = "its tokens are bound to a client certificate, which a cached answer does not look at";

@@ -59,6 +59,23 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// What is wrong with a line that is no request: the member, or the place. Never a value, which may be a token.
+    pub(in crate::commands) fn mistake(line: &[u8]) -> String {
+        match serde_json::from_slice::<Line<'_>>(line) {
+            Ok(line) if line.method.parse::<Method>().is_err() => "`method` is no method".to_owned(),
+            Ok(_) => "`id` is neither a string nor a number".to_owned(),
+            Err(error) => {
+                let said = error.to_string();
+                let of_member = ["unknown field", "missing field", "duplicate field"];
+                if of_member.iter().any(|kind| said.starts_with(kind)) && said.len() < MAX_SAID {
+                    return said;
+                }
+                let what = if error.is_data() { "a value of the wrong kind" } else { "not JSON" };
+                format!("{what} at line {} column {}", error.line(), error.column())
+            }
+        }
+    }
+
     pub(in crate::commands) fn request(&self) -> Request<'_> {
         Request {
             method: &self.method,
@@ -158,6 +175,9 @@ fn in_order<S: Serializer>(context: &[(String, String)], serializer: S) -> Resul
 
 /// More than any server takes.
 const MAX_NAMES: usize = 1000;
+
+/// A member's name that makes the message longer than this is no misspelling.
+const MAX_SAID: usize = 200;
 
 #[cfg(test)]
 mod tests {

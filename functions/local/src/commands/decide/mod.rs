@@ -17,7 +17,7 @@ use drawbridge_verify::{Relaxation, UnixTime};
 
 use self::line::Answer;
 pub(super) use self::line::Line;
-use super::{backend_names, broken, runtime};
+use super::{CONFIG, backend_names, broken, runtime};
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Decide requests: one JSON object a line in, one decision a line out, in order.
@@ -25,7 +25,7 @@ use crate::exit::{Exit, Failure, Outcome};
 #[command(long_about = LONG, after_long_help = EXAMPLES)]
 pub struct Arguments {
     /// The configuration.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
     /// Whose gate decides. May be left out when there is only one backend.
     #[arg(long, value_name = "NAME")]
@@ -48,8 +48,8 @@ line is waited for. Lines longer than 1 MiB are malformed."#;
 const EXAMPLES: &str = r#"Exits with 0 when every request was allowed, 2 when one was denied, 3 when the configuration cannot be used.
 
 Examples:
-  drawbridge decide --config drawbridge.yaml --backend orders < requests.jsonl
-  drawbridge decide --config drawbridge.yaml --at 1767225600 < requests.jsonl | grep '"deny"'"#;
+  drawbridge decide --backend orders < requests.jsonl
+  drawbridge decide --config deploy/drawbridge.yaml --at 1767225600 < requests.jsonl | grep '"deny"'"#;
 
 /// Decides the requests of stdin.
 ///

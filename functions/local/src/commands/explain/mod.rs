@@ -19,7 +19,7 @@ use drawbridge_verify::{UnixTime, Verified, json::Value as Claims};
 
 pub(super) use self::witness::Witness;
 use self::{report::Report, seen::Seen};
-use super::{broken, decide, runtime};
+use super::{CONFIG, broken, decide, runtime};
 use crate::{
     cli::Format,
     exit::{Exit, Failure, Outcome},
@@ -31,7 +31,7 @@ use crate::{
 #[command(long_about = LONG, after_long_help = EXAMPLES)]
 pub struct Arguments {
     /// The configuration.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
     /// Whose gate decides. May be left out when there is only one backend.
     #[arg(long, value_name = "NAME")]
@@ -64,7 +64,7 @@ is anything that an unverified one claims."#;
 const EXAMPLES: &str = r#"Exits with 0 when it is allowed, 2 when it is denied, 3 when the configuration or the request cannot be used.
 
 Examples:
-  drawbridge explain --config drawbridge.yaml --backend orders --token - < token.txt
+  drawbridge explain --backend orders --token - < token.txt
   drawbridge explain --config drawbridge.yaml --request '{"method":"GET","uri":"/customers/42","headers":{}}' --token - < token.txt
   drawbridge explain --config drawbridge.yaml --at 1767225600 --request - --format json < request.json"#;
 
@@ -81,9 +81,12 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let token = token.map(text).transpose()?;
     let line = line.map(text).transpose()?;
-    let line = line.as_deref().map(|line| decide::Line::parse(line.as_bytes()));
-    let line = line.transpose().map_err(|_| {
-        Failure::invalid("this is no request; `drawbridge decide --help` shows what one looks like")
+    let parsed = line.as_deref().map(|line| decide::Line::parse(line.as_bytes()));
+    let line = parsed.transpose().map_err(|_| {
+        let why = line.as_deref().map(|line| decide::Line::mistake(line.as_bytes())).unwrap_or_default();
+        Failure::invalid(format!(
+            "this is no request: {why}; `drawbridge decide --help` shows what one looks like"
+        ))
     })?;
 
     let bearer = token.map(|token| format!("Bearer {}", token.trim()));
@@ -149,9 +152,14 @@ fn text(argument: &str) -> Result<String, Failure> {
     let mut text = String::new();
     io::stdin()
         .lock()
-        .take(MAX_INPUT)
+        .take(MAX_INPUT + 1)
         .read_to_string(&mut text)
         .map_err(|error| Failure::invalid(format!("cannot read stdin: {error}")))?;
+    if text.len() as u64 > MAX_INPUT {
+        return Err(Failure::invalid(format!(
+            "stdin has more than {MAX_INPUT} bytes, and no token or request is that long; send one alone"
+        )));
+    }
     Ok(text)
 }
 

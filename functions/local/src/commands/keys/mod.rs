@@ -1,14 +1,18 @@
 //! `drawbridge keys`.
 
-use std::{path::PathBuf, sync::Arc};
+mod listing;
+mod store;
 
 use clap::{Args, Subcommand, ValueEnum};
-use drawbridge_config::{Config, Store, load_file};
-use drawbridge_keys::{BackendName, KeyAlgorithm, KeyState, KeyStore, KeyVersion, Kid, StoreError};
-use drawbridge_verify::{Algorithm, KeyUse, jwe::KeyManagement};
-use serde_json::{Value, json};
+use drawbridge_keys::{BackendName, KeyAlgorithm, Kid, StoreError};
+use drawbridge_verify::{Algorithm, KeyUse};
+use serde_json::Value;
 
-use super::{broken, listed, runtime};
+use self::{
+    listing::{line, object},
+    store::{StoreArguments, Whose},
+};
+use super::{listed, runtime};
 use crate::{
     cli::Format,
     exit::{Exit, Failure, Outcome},
@@ -24,14 +28,15 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-A kid is `<backend>.<use>.<version>`. Private keys are never printed.
+A kid is `<backend>.<use>.<version>`. Private keys are never printed. Keys are in the store that `drawbridge.yaml` names for their
+backend, unless `--config` or `--directory` says otherwise.
 
 Examples:
-  drawbridge keys create --config drawbridge.yaml --store local --backend orders
+  drawbridge keys create --backend orders
   drawbridge keys create --directory keys --backend orders --alg PS256
   drawbridge keys create --directory keys --backend billing --use enc --alg ECDH-ES+A256KW
   drawbridge keys rotate --directory keys --backend orders
-  drawbridge keys rotate --config drawbridge.yaml --store aws --backend orders
+  drawbridge keys rotate --config deploy/drawbridge.yaml --backend orders
   drawbridge keys revoke --directory keys orders.sig.3f0c5a6e
   drawbridge keys list   --directory keys --format json
   drawbridge keys show   --directory keys orders.sig.3f0c5a6e";
@@ -70,9 +75,7 @@ enum Command {
         kid: Kid,
     },
     /// List versions, newest first.
-    #[command(
-        after_long_help = "Example:\n  drawbridge keys list --config drawbridge.yaml --store local --format json"
-    )]
+    #[command(after_long_help = "Example:\n  drawbridge keys list --store aws --format json")]
     List {
         #[command(flatten)]
         store: StoreArguments,
@@ -94,23 +97,6 @@ enum Command {
     },
 }
 
-/// Which store.
-#[derive(Debug, Args)]
-struct StoreArguments {
-    /// The configuration that names the store.
-    #[arg(long, value_name = "FILE", required_unless_present = "directory")]
-    config: Option<PathBuf>,
-    /// The store's name in it. May be left out when there is only one.
-    #[arg(long, value_name = "NAME", requires = "config")]
-    store: Option<String>,
-    /// A directory store, without a configuration.
-    #[arg(long, value_name = "PATH", conflicts_with = "config")]
-    directory: Option<PathBuf>,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
-}
-
 /// Whose key, and what for.
 #[derive(Debug, Args)]
 struct Of {
@@ -120,6 +106,12 @@ struct Of {
     /// What the key is for.
     #[arg(long = "use", value_enum, value_name = "USE", default_value_t)]
     key_use: Use,
+}
+
+impl Of {
+    fn whose(&self) -> Whose<'_> {
+        Whose::Backend(&self.backend, KeyUse::from(self.key_use).name())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -149,19 +141,22 @@ pub fn run(arguments: Arguments) -> Outcome {
         match arguments.command {
             Command::Create { store, of, alg } => create(store, of, alg).await,
             Command::Rotate { store, of } => {
-                let Opened { keys, .. } = store.open()?;
-                let kid = keys.rotate(&of.backend, of.key_use.into()).await.map_err(refused)?;
+                let opened = store.open(Some(&of.backend))?;
+                let rotated = opened.keys.rotate(&of.backend, of.key_use.into()).await;
+                let kid = rotated.map_err(|error| opened.refused(error, &of.whose()))?;
                 Ok(store.said("rotated", &kid))
             }
             Command::Revoke { store, kid } => {
-                let Opened { keys, .. } = store.open()?;
-                keys.revoke(&kid).await.map_err(refused)?;
+                let opened = store.open(Some(&kid.backend))?;
+                let revoked = opened.keys.revoke(&kid).await;
+                revoked.map_err(|error| opened.refused(error, &Whose::Kid(&kid)))?;
                 Ok(store.said("revoked", &kid))
             }
             Command::List { store, backend, key_use } => list(store, backend, key_use).await,
             Command::Show { store, kid } => {
-                let Opened { keys, .. } = store.open()?;
-                let jwk = keys.public(&kid).await.map_err(refused)?;
+                let opened = store.open(Some(&kid.backend))?;
+                let jwk = opened.keys.public(&kid).await;
+                let jwk = jwk.map_err(|error| opened.refused(error, &Whose::Kid(&kid)))?;
                 Ok(match store.format {
                     Format::Human => format!("{}\nthumbprint {}", jwk.to_json(), jwk.thumbprint()),
                     Format::Json => jwk.to_json(),
@@ -174,14 +169,11 @@ pub fn run(arguments: Arguments) -> Outcome {
 }
 
 async fn create(store: StoreArguments, of: Of, alg: Option<KeyAlgorithm>) -> Result<String, Failure> {
-    let Opened { config, encrypts_with, keys } = store.open()?;
-    let configured = config.as_ref().and_then(|config| {
-        let issuer = config.issuers.get(&config.backends.get(&of.backend)?.issuer)?;
-        issuer.algorithms.iter().next()
-    });
+    let opened = store.open(Some(&of.backend))?;
+    let first = opened.allowed.as_ref().and_then(|(_, allowed)| allowed.iter().next());
     let usual = match of.key_use {
-        Use::Sig => configured.unwrap_or(Algorithm::ES256).into(),
-        Use::Enc => encrypts_with.into(),
+        Use::Sig => first.unwrap_or(Algorithm::ES256).into(),
+        Use::Enc => opened.encrypts_with.into(),
     };
     let algorithm = alg.unwrap_or(usual);
     if algorithm.key_use() != of.key_use.into() {
@@ -192,7 +184,18 @@ async fn create(store: StoreArguments, of: Of, alg: Option<KeyAlgorithm>) -> Res
             listed(fit.map(|fit| fit.to_string()).collect::<Vec<_>>().iter().map(String::as_str))
         )));
     }
-    let kid = keys.create(&of.backend, of.key_use.into(), algorithm).await.map_err(refused)?;
+    if let (KeyAlgorithm::Signature(algorithm), Some((issuer, allowed))) = (algorithm, &opened.allowed)
+        && !allowed.contains(algorithm)
+    {
+        return Err(Failure::invalid(format!(
+            "what a key for `{algorithm}` signs would be refused: the issuer `{issuer}` of `{}` has the algorithms {}; name one of them, \
+             or add it there",
+            of.backend,
+            listed(allowed.iter().map(Algorithm::name))
+        )));
+    }
+    let created = opened.keys.create(&of.backend, of.key_use.into(), algorithm).await;
+    let kid = created.map_err(|error| opened.refused(error, &of.whose()))?;
     Ok(store.said("created", &kid))
 }
 
@@ -201,10 +204,10 @@ async fn list(
     backend: Option<BackendName>,
     key_use: Option<Use>,
 ) -> Result<String, Failure> {
-    let Opened { keys, .. } = store.open()?;
+    let keys = store.open(backend.as_ref())?.keys;
     let backends = match backend {
         Some(backend) => vec![backend],
-        None => keys.backends().await.map_err(refused)?,
+        None => keys.backends().await.map_err(Failure::new)?,
     };
     let uses = match key_use {
         Some(key_use) => vec![key_use.into()],
@@ -216,7 +219,7 @@ async fn list(
             match keys.versions(backend, *key_use).await {
                 Ok(some) => versions.extend(some),
                 Err(StoreError::NotFound) => {}
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(Failure::new(error)),
             }
         }
     }
@@ -225,89 +228,6 @@ async fn list(
         Format::Human => versions.iter().map(line).collect::<Vec<_>>().join("\n"),
         Format::Json => Value::Array(versions.iter().map(object).collect()).to_string(),
     })
-}
-
-/// A store, and what is to be known of it here.
-struct Opened {
-    /// The configuration that named it.
-    config: Option<Config>,
-    /// What its keys for encryption are made for when nothing is said.
-    encrypts_with: KeyManagement,
-    keys: Arc<dyn KeyStore>,
-}
-
-impl Opened {
-    fn new(store: &Store) -> Result<Self, Failure> {
-        let encrypts_with = match store {
-            Store::Kms { .. } | Store::KeyVault { secrets: false, .. } => KeyManagement::RsaOaep256,
-            _ => KeyManagement::EcdhEsA256Kw,
-        };
-        Ok(Self { config: None, encrypts_with, keys: drawbridge_stores::open(store).map_err(refused)? })
-    }
-}
-
-impl StoreArguments {
-    fn open(&self) -> Result<Opened, Failure> {
-        if let Some(directory) = &self.directory {
-            return Opened::new(&Store::Directory(directory.clone()));
-        }
-        let file = self
-            .config
-            .as_ref()
-            .ok_or_else(|| Failure::invalid("name a store with `--config` or `--directory`"))?;
-        let config = load_file(file).map_err(broken)?;
-        let names = || listed(config.stores.keys().map(String::as_str));
-        let store = match (&self.store, config.stores.len()) {
-            (Some(name), _) => config.stores.get(name).ok_or_else(|| {
-                Failure::invalid(format!("there is no store `{name}`; the configuration has {}", names()))
-            })?,
-            (None, 1) => {
-                config.stores.values().next().ok_or_else(|| Failure::invalid("there is no store"))?
-            }
-            (None, 0) => return Err(Failure::invalid("the configuration has no `stores`")),
-            (None, _) => return Err(Failure::invalid(format!("name the store with `--store`: {}", names()))),
-        };
-        let opened = Opened::new(store)?;
-        Ok(Opened { config: Some(config), ..opened })
-    }
-
-    fn said(&self, what: &str, kid: &Kid) -> String {
-        match self.format {
-            Format::Human => format!("{what} {kid}"),
-            Format::Json => json!({ "done": what, "kid": kid.to_string() }).to_string(),
-        }
-    }
-}
-
-fn line(version: &KeyVersion) -> String {
-    let KeyVersion { kid, algorithm, created, state } = version;
-    let created =
-        jiff::Timestamp::from_second(created.as_secs()).map_or_else(|_| "?".to_owned(), |at| at.to_string());
-    format!("{kid}  {algorithm}  {}  {created}", state_name(*state))
-}
-
-fn object(version: &KeyVersion) -> Value {
-    let KeyVersion { kid, algorithm, created, state } = version;
-    json!({
-        "kid": kid.to_string(),
-        "backend": kid.backend.as_str(),
-        "use": kid.key_use.name(),
-        "alg": algorithm.to_string(),
-        "created": created.as_secs(),
-        "state": state_name(*state),
-    })
-}
-
-fn state_name(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Current => "current",
-        KeyState::Previous => "previous",
-        KeyState::Revoked => "revoked",
-    }
-}
-
-fn refused(error: StoreError) -> Failure {
-    Failure::new(error)
 }
 
 fn algorithm(text: &str) -> Result<KeyAlgorithm, String> {
