@@ -32,7 +32,15 @@ async fn ask(issuer: &str, body: &'static str) -> reqwest::Response {
 #[tokio::test]
 async fn its_tokens_verify_by_the_keys_that_discovery_names() {
     let folder = tempfile::tempdir().unwrap();
-    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::PS384, Algorithm::EdDSA] {
+    for algorithm in [
+        Algorithm::RS256,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::ES512,
+        Algorithm::PS384,
+        Algorithm::EdDSA,
+        Algorithm::Ed25519,
+    ] {
         let issuer = start(folder.path(), &format!("[{algorithm}]")).await;
         let discovery: Value = reqwest::get(format!("{issuer}/.well-known/openid-configuration"))
             .await
@@ -74,6 +82,18 @@ async fn its_tokens_verify_by_the_keys_that_discovery_names() {
         assert_eq!(claims.scopes().collect::<Vec<_>>(), ["customers:read"]);
         assert_eq!(claims.pointer("/realm_access/roles").unwrap().to_json(), json!(["sales"]));
         assert_eq!(claims.pointer("/custom/region").unwrap().to_json(), json!("eu"));
+    }
+}
+
+#[test]
+fn its_tokens_live_no_longer_than_their_issuer_is_configured_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = include_str!("../../sample/drawbridge.yaml");
+    for (most, lifetime) in [("", 300), ("    max_lifetime: 2m\n", 120), ("    max_lifetime: 1h\n", 300)] {
+        let text = sample.replace("    keys: discovery\n", &format!("    keys: discovery\n{most}"));
+        let config = load(&text, "drawbridge.yaml", Path::new("sample")).unwrap();
+        let idp = IdentityProvider::of(&config, folder.path().to_owned()).unwrap();
+        assert_eq!(idp.lifetime, lifetime, "{most}");
     }
 }
 
@@ -133,13 +153,15 @@ async fn what_is_not_a_right_request_gets_an_error_of_rfc_6749() {
 fn the_key_is_kept_and_a_broken_one_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let allowed = Algorithms::from_iter([Algorithm::ES256]);
-    let kid = |key: SigningKey| key.public().common.key_id.clone().unwrap();
+    let kid = |key: SigningKey| key.public()["kid"].as_str().unwrap().to_owned();
     let first = kid(SigningKey::open(folder.path(), allowed).unwrap());
     assert_eq!(kid(SigningKey::open(folder.path(), allowed).unwrap()), first);
     std::fs::write(folder.path().join("idp-ES256.der"), "nothing").unwrap();
     assert!(matches!(SigningKey::open(folder.path(), allowed), Err(KeyError::Unusable(_))));
+    std::fs::write(folder.path().join("idp-ES512.der"), "nothing").unwrap();
     let es512 = Algorithms::from_iter([Algorithm::ES512]);
-    assert!(matches!(SigningKey::open(folder.path(), es512), Err(KeyError::NoAlgorithm)));
+    assert!(matches!(SigningKey::open(folder.path(), es512), Err(KeyError::Rejected(Algorithm::ES512))));
+    assert!(matches!(SigningKey::open(folder.path(), Algorithms::from_iter([])), Err(KeyError::NoAlgorithm)));
 }
 
 #[tokio::test]
