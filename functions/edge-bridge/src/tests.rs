@@ -125,7 +125,7 @@ async fn a_bound_token_is_exchanged_with_its_certificate_and_with_no_other() {
         .append_pair("subject_token", token.strip_prefix("Bearer ").unwrap())
         .finish();
     let [app, other] = [app, other].map(|certificate| STANDARD.encode(certificate.der()));
-    let table: [(&[(&str, &str)], u16, &str); 4] = [
+    let table: [(Pairs<'_>, u16, &str); 4] = [
         (&[("X-App-Certificate", &app)], 200, "allowed"),
         (&[("X-App-Certificate", &other)], 400, "sender.mismatch"),
         (&[("Client-Cert", &app)], 400, "sender.mismatch"),

@@ -129,20 +129,24 @@ impl SigningKey {
         &self.public
     }
 
+    fn kid(&self) -> Option<&str> {
+        self.public.get("kid")?.as_str()
+    }
+
     /// A compact JWS of the claims.
     ///
     /// # Errors
     /// `Unusable`, `Rejected`.
     pub fn sign(&self, typ: &str, claims: &Value) -> Result<String, KeyError> {
         let compact = |algorithm: Algorithm| {
-            let header = json!({ "alg": algorithm.name(), "typ": typ, "kid": self.public["kid"] });
+            let header = json!({ "alg": algorithm.name(), "typ": typ, "kid": self.kid() });
             format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
         };
         match &self.private {
             Private::Library(algorithm, key) => {
                 let mut header = Header::new(*algorithm);
                 header.typ = Some(typ.to_owned());
-                header.kid = self.public["kid"].as_str().map(str::to_owned);
+                header.kid = self.kid().map(str::to_owned);
                 Ok(jsonwebtoken::encode(&header, claims, key)?)
             }
             Private::Es512(pair) => {
@@ -162,7 +166,7 @@ impl SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.public["kid"]).finish_non_exhaustive()
+        f.debug_struct("SigningKey").field("kid", &self.kid()).finish_non_exhaustive()
     }
 }
 

@@ -242,6 +242,13 @@ fn loading_the_example_takes_this_long() {
 
 #[test]
 fn a_function_that_lambda_did_not_start_is_told_which_variable_it_misses() {
+    struct Variables(BTreeMap<&'static str, String>);
+    impl Environment for Variables {
+        fn var(&self, name: &str) -> Option<String> {
+            self.0.get(name).cloned()
+        }
+    }
+
     let names = [
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_LAMBDA_FUNCTION_NAME",

@@ -147,7 +147,8 @@ fn unkeyed(local: &Local) -> Vec<&'static str> {
             vec![(!method && !has("context.routeKey")).then_some(ROUTE_KEY), (!path).then_some(PATH)]
         }
         AwsAuthorizer::Http10 | AwsAuthorizer::Http20Iam => {
-            vec![(!has("context.routeKey") && !(method && path)).then_some(ROUTE_KEY)]
+            let route = has("context.routeKey") || method && path;
+            vec![(!route).then_some(ROUTE_KEY)]
         }
     };
     missing.into_iter().flatten().collect()
