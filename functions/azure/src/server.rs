@@ -156,7 +156,7 @@ impl Server {
 
 impl Asked {
     fn new(function: Function, headers: &HeaderMap) -> Self {
-        let id = request_id(invocation_id(headers));
+        let id = request_id(invocation_id(headers)).into_owned();
         Self { function, id, trace: Trace::of(headers), at: Instant::now() }
     }
 
