@@ -44,6 +44,13 @@ Examples:
   drawbridge package aws authorizer --config drawbridge.yaml --binary target/aarch64-unknown-linux-gnu/deploy/aws-authorizer
   aws lambda update-function-code --function-name orders-authorizer --zip-file fileb://aws-authorizer.zip";
 
+const AWS_EXAMPLES: &str = "\
+Examples:
+  drawbridge package aws authorizer --config drawbridge.yaml --output authorizer.zip
+
+  cargo lambda build --profile deploy --target x86_64-unknown-linux-gnu.2.34 -p drawbridge-aws-jwks
+  drawbridge package aws jwks --binary target/lambda/aws-jwks/bootstrap";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// The Function App, for Flex Consumption and for Linux plans: `authorize`, `jwks` and `proxy`.
@@ -52,10 +59,8 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
-    /// A Lambda function, for `provided.al2023`.
-    #[command(
-        after_long_help = "Example:\n  drawbridge package aws authorizer --config drawbridge.yaml --output authorizer.zip"
-    )]
+    /// A Lambda function, for `provided.al2023`, which has glibc 2.34: built on Linux with no later one, or by cargo-lambda.
+    #[command(after_long_help = AWS_EXAMPLES)]
     Aws {
         /// Which one.
         #[arg(value_enum)]
