@@ -313,9 +313,9 @@ async fn an_operator_keeps_the_keys_of_both_stores_at_the_command_line() {
         };
         let kid = |said: String| said.trim().rsplit(' ').next().unwrap().to_owned();
         assert_eq!(at(&["list"]).trim(), "no keys");
-        let first = kid(at(&["create", "--backend", "orders"]));
-        let second = kid(at(&["rotate", "--backend", "orders"]));
-        let encryption = kid(at(&["create", "--backend", "orders", "--use", "enc"]));
+        let first = kid(at(&["create", "--backend", store]));
+        let second = kid(at(&["rotate", "--backend", store]));
+        let encryption = kid(at(&["create", "--backend", store, "--use", "enc"]));
         let listed: Value = serde_json::from_str(&at(&["list", "--format", "json"])).unwrap();
         let listed: Vec<_> =
             listed.as_array().unwrap().iter().map(|key| (&key["kid"], &key["state"])).collect();

@@ -47,7 +47,7 @@ async fn an_allowed_request_reaches_the_upstream_with_its_context_and_without_it
                 ("X-Bridged-Token", token.as_str()),
                 ("Authorization", "Bearer of-the-gateway"),
                 ("X-Drawbridge-Sub", "eve"),
-                ("X_Drawbridge_Roles", "admin"),
+                ("X-Drawbridge-Txn", "eve"),
                 ("Connection", "x-drawbridge-sub, x-hop"),
                 ("X-Hop", "1"),
                 ("X-Forwarded-For", "10.0.0.1"),

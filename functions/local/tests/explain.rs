@@ -66,7 +66,14 @@ fn every_check_is_there_in_order_and_an_allowed_request_held_them_all() {
         ("claims.lifetime", Some("120 s"), Some("300 s")),
         ("claims.exp", Some("1767225720, in 120 s"), Some("skew 30 s")),
         ("claims.sub", Some("`alice`"), None),
-        ("sender", Some("not bound, no client certificate"), None),
+        (
+            "request.identity",
+            Some("0 headers"),
+            Some(
+                "x-drawbridge-backend, x-drawbridge-request-id, x-drawbridge-roles, x-drawbridge-sub, x-drawbridge-target, x-drawbridge-txn",
+            ),
+        ),
+        ("sender", Some("not bound, no client certificate"), Some("bound or not")),
         ("route", Some("GET /customers/{customer}"), None),
         ("route.scopes", Some("`customers:read`"), Some("customers:read")),
         ("route.policy", None, Some("not asked")),

@@ -273,6 +273,7 @@ impl Door<'_> {
         let status = match reason {
             "request.malformed"
             | "request.method_override"
+            | "request.identity_header"
             | "request.path_refused"
             | "credentials.ambiguous" => 400,
             "route.unknown" | "scope.missing" | "policy.denied" | "policy.error" | "context.too_large" => 403,

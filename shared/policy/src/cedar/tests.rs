@@ -152,12 +152,12 @@ fn attack_32_any_evaluation_error_is_a_deny() {
     let table = [
         // The claim is missing, or is not of the type that the policies use it with.
         (json!({"region": "EU"}), error(&["admins", SALES_ID])),
-        (json!({"roles": "admin", "region": "EU"}), error(&["admins", SALES_ID])),
-        (json!({"roles": ["admin", 1], "region": "EU"}), error(&["admins", SALES_ID])),
-        (json!({"roles": {"admin": true}}), error(&["admins", SALES_ID])),
+        (json!({"roles": "admin", "region": "EU"}), ill_typed("roles")),
+        (json!({"roles": ["admin", 1], "region": "EU"}), ill_typed("roles")),
+        (json!({"roles": {"admin": true}}), ill_typed("roles")),
         (json!({"roles": ["sales"]}), error(&[SALES_ID])),
-        (json!({"roles": ["sales"], "region": ["EU"]}), error(&[SALES_ID])),
-        (json!({"roles": ["sales"], "region": 1}), error(&[SALES_ID])),
+        (json!({"roles": ["sales"], "region": ["EU"]}), ill_typed("region")),
+        (json!({"roles": ["sales"], "region": 1}), ill_typed("region")),
         // Another policy would have permitted it.
         (json!({"roles": ["sales", "admin"]}), error(&[SALES_ID])),
     ];
@@ -172,8 +172,9 @@ fn attack_32_any_evaluation_error_is_a_deny() {
     assert_eq!(check(text), [""; 0]);
     assert_eq!(decide(text, EU, &json!({"level": 3})), permitted(&["all"]));
     assert_eq!(decide(text, EU, &json!({"level": 2})), forbidden(&["level"]));
-    for level in [json!(null), json!("3"), json!(3.5), json!([3])] {
-        assert_eq!(decide(text, EU, &json!({"level": level})), error(&["level"]), "{level}");
+    assert_eq!(decide(text, EU, &json!({})), error(&["level"]));
+    for level in [json!("3"), json!(3.5), json!([3])] {
+        assert_eq!(decide(text, EU, &json!({"level": level})), ill_typed("level"), "{level}");
     }
     let overflow = r#"permit (principal, action, resource) when { principal.level + 1 > 0 };"#;
     assert_eq!(decide(overflow, EU, &json!({"level": i64::MAX})), error(&["policies/orders.cedar:1"]));
