@@ -24,7 +24,7 @@ async fn a_caller_connects_and_each_message_reaches_the_backend_with_who_sent_it
     let (chain, orders) = chain().await;
     let token = corpus::token(&orders, now(), &json!({}), &json!({}));
     // The message counts, and what a client says about itself does not.
-    let headers = [("x-drawbridge-sub", "root"), ("x_drawbridge_sub", "root")];
+    let headers = [("x-drawbridge-sub", "root"), ("x-drawbridge-txn", "root")];
     let mut socket =
         connect(&chain, "?room=7", Some(&token), &headers).await.expect("the connection is made");
     let decision = chain.decision(|decision| decision["subject"] == "gate").await;
