@@ -7,7 +7,6 @@
 //! | --- | --- | --- |
 //! | headers but the token's, query, certificate | REST TOKEN | a method override is not refused there: the integration takes it away |
 //! | method, path, certificate | WebSocket | every connection is `GET /$connect` |
-//! | that a header was repeated | HTTP APIs, which join its values | two credentials of which the first is no bearer token are one of another scheme |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -441,20 +440,10 @@ fn a_decision_does_not_depend_on_the_gateway() {
             let sent = asked.sent(&house.forge);
             let expected = runtime.block_on(house.decided(&asked, &sent));
             seen.borrow_mut().insert(expected.clone());
-            let joined: Sent =
-                lists(&sent).into_iter().map(|(name, values)| (name.to_owned(), values.join(","))).collect();
-            let joined = runtime.block_on(house.decided(&asked, &joined));
-            if joined != expected {
-                prop_assert_eq!(
-                    (joined.as_str(), expected.as_str()),
-                    ("credentials.scheme", "credentials.ambiguous")
-                );
-            }
             let connecting = runtime.block_on(house.decided(&asked.shown_to_connect(), &sent));
             for (shape, event) in events(&asked, &sent) {
                 let expected = match shape {
                     "WebSocket" => &connecting,
-                    "HTTP 1.0" | "HTTP 2.0" => &joined,
                     _ => &expected,
                 };
                 let (allowed, recorded) = runtime.block_on(house.authorized(&event));
