@@ -197,12 +197,13 @@ impl<'e> Native<'e> {
 
     fn request(mut self, kind: Kind) -> Result<Event<'e>, EventError> {
         let headers = self.headers()?;
-        let query = self.query()?;
+        let path = self.path.take().ok_or(EventError("no path"))?.0;
+        let target = self.target(path)?;
         let identity = self.request_context.identity.unwrap_or_default();
         Ok(Event {
             kind,
             method: self.http_method.ok_or(EventError("no httpMethod"))?.0,
-            target: with_query(self.path.ok_or(EventError("no path"))?.0, &query),
+            target,
             headers,
             source_ip: address(identity.source_ip),
             client_certificate: pem(identity.client_cert),
@@ -214,12 +215,12 @@ impl<'e> Native<'e> {
     /// The path of `$connect` is fixed: routes name it as `GET /$connect`.
     fn connect(mut self) -> Result<Event<'e>, EventError> {
         let headers = self.headers()?;
-        let query = self.query()?;
+        let target = self.target(Cow::Borrowed("/$connect"))?;
         let identity = self.request_context.identity.unwrap_or_default();
         Ok(Event {
             kind: Kind::WebSocket,
             method: Cow::Borrowed("GET"),
-            target: with_query(Cow::Borrowed("/$connect"), &query),
+            target,
             headers,
             source_ip: address(identity.source_ip),
             client_certificate: pem(identity.client_cert),
@@ -262,21 +263,21 @@ impl<'e> Native<'e> {
         either(self.multi_value_headers.take(), self.headers)
     }
 
-    /// The query as it would stand in a URL; empty when there is none.
-    fn query(&mut self) -> Result<String, EventError> {
+    /// The path, and the query as it would stand in a URL.
+    fn target(&mut self, path: Cow<'e, str>) -> Result<Cow<'e, str>, EventError> {
         let query = either(self.multi_value_query_string_parameters.take(), self.query_string_parameters)?;
-        let mut text = String::new();
-        for (name, value) in &query {
-            let between = if text.is_empty() { "" } else { "&" };
-            text.extend(
-                [between]
-                    .into_iter()
-                    .chain(utf8_percent_encode(name, NON_ALPHANUMERIC))
-                    .chain(["="])
-                    .chain(utf8_percent_encode(value, NON_ALPHANUMERIC)),
-            );
+        if query.is_empty() {
+            return Ok(path);
         }
-        Ok(text)
+        let mut target = String::with_capacity(path.len() + QUERY);
+        target.push_str(&path);
+        for (index, (name, value)) in query.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
+            target.push('=');
+            target.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+        }
+        Ok(Cow::Owned(target))
     }
 }
 
@@ -322,6 +323,9 @@ fn address(text: Option<Text<'_>>) -> Option<IpAddr> {
 fn pem(certificate: Option<ClientCertificate<'_>>) -> Option<Text<'_>> {
     certificate?.client_cert_pem.filter(|pem| !pem.is_empty())
 }
+
+/// Room for most queries, in bytes.
+const QUERY: usize = 64;
 
 const MALFORMED: EventError = EventError("not of the documented form");
 
