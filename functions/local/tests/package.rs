@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{fs, io::Read, path::Path};
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 use drawbridge_azure_functions::contract;
 use serde_json::Value;
@@ -128,6 +128,26 @@ fn what_could_not_run_or_must_not_leave_is_refused_with_the_mend() {
         assert!(err(&refused).contains(said), "{arguments:?}: {}", err(&refused));
         assert!(!folder.path().join("never.zip").exists(), "{arguments:?}");
     }
+}
+
+#[test]
+fn what_sam_builds_in_the_folder_of_a_function_is_what_is_deployed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // The lines of each section of a profile, by what stands behind its name.
+    let profile = |file: &str, name: &str| -> BTreeMap<String, String> {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        let sections = text.split("\n[").skip(1).filter_map(|section| section.split_once("]\n"));
+        let own = sections.filter_map(|(head, lines)| Some((head.strip_prefix(name)?, lines)));
+        own.map(|(head, lines)| {
+            let settings =
+                lines.lines().filter(|line| !line.starts_with('#') && !line.starts_with("inherits"));
+            (head.to_owned(), settings.collect::<Vec<_>>().join("\n").trim().to_owned())
+        })
+        .collect()
+    };
+    let deployed = profile("Cargo.toml", "profile.deploy");
+    assert!(deployed.len() > 20, "{deployed:?}");
+    assert_eq!(profile("functions/.cargo/config.toml", "profile.release"), deployed);
 }
 
 /// A folder with a configuration, its policy and an executable.

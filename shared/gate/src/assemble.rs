@@ -32,7 +32,7 @@ pub fn gate_for_backend(
     let backend = configured(config, backend)?;
     let issuer = named_issuer(config, &backend.issuer)?;
     let source = source(config, &backend.issuer, issuer, Some(&backend.name), http, open)?;
-    let gate = guard(backend, issuer, source, decrypters(config, backend, issuer, open)?, audit)?;
+    let gate = guard(backend, issuer, source, decrypters(config, backend, issuer, open)?, audit);
     Ok(Gate { must_be_bound: backend.bound_to.is_some(), ..gate })
 }
 
@@ -48,7 +48,7 @@ pub fn gate_over(
     audit: Arc<dyn AuditSink>,
 ) -> Result<Gate, AssembleError> {
     let backend = configured(config, backend)?;
-    guard(backend, named_issuer(config, &backend.issuer)?, source, None, audit)
+    Ok(guard(backend, named_issuer(config, &backend.issuer)?, source, None, audit))
 }
 
 fn guard(
@@ -57,7 +57,7 @@ fn guard(
     source: Arc<dyn KeySource>,
     decrypters: Option<Decrypters>,
     audit: Arc<dyn AuditSink>,
-) -> Result<Gate, AssembleError> {
+) -> Gate {
     let rules = Rules {
         audiences: vec![backend.audience.clone()],
         single_audience: true,
@@ -65,7 +65,7 @@ fn guard(
         require_jti: true,
         ..rules(issuer)
     };
-    Ok(Gate {
+    Gate {
         subject: Subject::Gate,
         backend: backend.name.clone(),
         rules,
@@ -82,7 +82,7 @@ fn guard(
         policies: Some(backend.policies.clone()),
         context: backend.context.clone(),
         audit,
-    })
+    }
 }
 
 /// The gate at the edge for requests to one backend: accepts the consumers' tokens, on the backend's routes.
