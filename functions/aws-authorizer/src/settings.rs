@@ -1,6 +1,7 @@
 //! What the function's environment says.
 
-use drawbridge_config::{Environment, started_by_lambda};
+use drawbridge_aws::started_by_lambda;
+use drawbridge_config::Environment;
 use drawbridge_keys::BackendName;
 
 /// The settings of one function.

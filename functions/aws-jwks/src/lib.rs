@@ -16,7 +16,7 @@ use lambda_http::{Request, Response, http::header::IF_NONE_MATCH, service_fn};
 /// # Errors
 /// A configuration with mistakes, a store that cannot be opened, a Runtime API that does not answer.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
-    drawbridge_config::started_by_lambda(environment)?;
+    drawbridge_aws::started_by_lambda(environment)?;
     let config = drawbridge_config::load_from_environment(environment)?;
     let endpoint = Arc::new(KeyEndpoint::open_known(&config, &open, |store| {
         log::info(&format!("the keys of the store `{store}` are published elsewhere"));

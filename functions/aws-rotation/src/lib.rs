@@ -30,7 +30,7 @@ pub struct Event {
 /// # Errors
 /// A process that Lambda did not start, no region, a Runtime API that does not answer.
 pub async fn run(environment: &dyn Environment) -> Result<(), Box<dyn Error + Send + Sync>> {
-    drawbridge_config::started_by_lambda(environment)?;
+    drawbridge_aws::started_by_lambda(environment)?;
     let rotation = &Rotation::from_environment().await?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| async move {
         let event = event.payload;

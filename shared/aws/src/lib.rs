@@ -5,6 +5,7 @@
 mod connect;
 mod error;
 mod kms;
+mod lambda;
 pub mod rotation;
 mod secrets_manager;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use drawbridge_config::Store;
 use drawbridge_keys::{KeyStore, StoreError};
 
-pub use crate::{kms::Kms, secrets_manager::SecretsManager};
+pub use crate::{kms::Kms, lambda::started_by_lambda, secrets_manager::SecretsManager};
 
 /// The staging label of a version that was superseded twice and is still to be verified with. A label is on one version at a time.
 pub const ACTIVE: &str = "DRAWBRIDGE-ACTIVE";

@@ -21,7 +21,6 @@ pub use backend::RESERVED_CLAIMS;
 pub use diagnostics::{Mistake, Mistakes};
 pub use load::{
     Environment, ProcessEnvironment, load, load_file, load_from_environment, load_leaving_policies,
-    started_by_lambda,
 };
 pub use policies::{Policies, PolicyChecks};
 pub use schema::JSON_SCHEMA;

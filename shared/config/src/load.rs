@@ -24,26 +24,6 @@ pub trait Environment {
     fn var(&self, name: &str) -> Option<String>;
 }
 
-/// Whether this process has what the Lambda runtime library needs of Lambda: it panics on a variable that is missing, instead of naming
-/// it.
-///
-/// # Errors
-/// One line that names the first one.
-pub fn started_by_lambda(environment: &dyn Environment) -> Result<(), String> {
-    match LAMBDA.into_iter().find(|name| environment.var(name).is_none()) {
-        None => Ok(()),
-        Some(name) => Err(format!("{name} is not set: this is a Lambda function, which Lambda starts")),
-    }
-}
-
-/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-const LAMBDA: [&str; 4] = [
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-];
-
 /// The process's environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessEnvironment;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use drawbridge_config::{
     Audit, AwsAuthorizer, AzureMode, Config, Encryption, Environment, Keys, Store, load, load_file,
-    load_from_environment, load_leaving_policies, started_by_lambda,
+    load_from_environment, load_leaving_policies,
 };
 use drawbridge_verify::{Algorithm, Relaxation, jwe::ContentEncryption};
 
@@ -238,29 +238,4 @@ fn loading_the_example_takes_this_long() {
     let rounds = 20;
     (0..rounds).for_each(|_| drop(load(EXAMPLE, "f", Path::new(FOLDER)).unwrap()));
     println!("loading the example: {:?}", start.elapsed() / rounds);
-}
-
-#[test]
-fn a_function_that_lambda_did_not_start_is_told_which_variable_it_misses() {
-    struct Variables(BTreeMap<&'static str, String>);
-    impl Environment for Variables {
-        fn var(&self, name: &str) -> Option<String> {
-            self.0.get(name).cloned()
-        }
-    }
-
-    let names = [
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    ];
-    let all: BTreeMap<_, _> = names.map(|name| (name, "1".to_owned())).into();
-    assert_eq!(started_by_lambda(&Variables(all.clone())), Ok(()));
-    for name in names {
-        let mut without = all.clone();
-        without.remove(name);
-        let said = started_by_lambda(&Variables(without)).unwrap_err();
-        assert!(said.starts_with(&format!("{name} is not set")), "{said}");
-    }
 }
